@@ -1,0 +1,145 @@
+#include "service/base/error.h"
+
+#include <array>
+#include <cstddef>
+
+#include <absl/strings/cord.h>
+#include <fmt/format.h>
+
+#include "google/rpc/error_details.pb.h"
+#include "service/base/text.h"
+
+namespace lmbroker {
+namespace {
+
+struct ReasonRow {
+  Reason reason;
+  std::string_view name;
+  absl::StatusCode code;
+};
+
+using enum absl::StatusCode;
+using enum Reason;
+
+// In the order of the enumeration; the test walks it.
+constexpr std::array kReasons = {
+    ReasonRow{kNoIdentity, "NO_IDENTITY", kUnauthenticated},
+    ReasonRow{kBadToken, "BAD_TOKEN", kUnauthenticated},
+    ReasonRow{kNoGrant, "NO_GRANT", kPermissionDenied},
+    ReasonRow{kSecretEndpoint, "SECRET_ENDPOINT", kPermissionDenied},
+    ReasonRow{kAccountEndpoint, "ACCOUNT_ENDPOINT", kPermissionDenied},
+    ReasonRow{kHandOverNotGranted, "HAND_OVER_NOT_GRANTED", kPermissionDenied},
+    ReasonRow{kFrozen, "FROZEN", kPermissionDenied},
+    ReasonRow{kPortalDenied, "PORTAL_DENIED", kPermissionDenied},
+    ReasonRow{kFieldInvalid, "FIELD_INVALID", kInvalidArgument},
+    ReasonRow{kPathNotPlain, "PATH_NOT_PLAIN", kInvalidArgument},
+    ReasonRow{kHeaderNotAllowed, "HEADER_NOT_ALLOWED", kInvalidArgument},
+    ReasonRow{kFieldImmutable, "FIELD_IMMUTABLE", kInvalidArgument},
+    ReasonRow{kPortalRejected, "PORTAL_REJECTED", kInvalidArgument},
+    ReasonRow{kUnknownPortal, "UNKNOWN_PORTAL", kNotFound},
+    ReasonRow{kUnknownCredential, "UNKNOWN_CREDENTIAL", kNotFound},
+    ReasonRow{kUnknownToken, "UNKNOWN_TOKEN", kNotFound},
+    ReasonRow{kUnknownAdmin, "UNKNOWN_ADMIN", kNotFound},
+    ReasonRow{kCredentialExists, "CREDENTIAL_EXISTS", kAlreadyExists},
+    ReasonRow{kRequestIdReused, "REQUEST_ID_REUSED", kAlreadyExists},
+    ReasonRow{kPortalConflict, "PORTAL_CONFLICT", kAlreadyExists},
+    ReasonRow{kCredentialDisabled, "CREDENTIAL_DISABLED", kFailedPrecondition},
+    ReasonRow{kCredentialQuarantined, "CREDENTIAL_QUARANTINED", kFailedPrecondition},
+    ReasonRow{kNoMaster, "NO_MASTER", kFailedPrecondition},
+    ReasonRow{kMasterRefused, "MASTER_REFUSED", kFailedPrecondition},
+    ReasonRow{kNotInCustody, "NOT_IN_CUSTODY", kFailedPrecondition},
+    ReasonRow{kSecretAlreadyHandedOver, "SECRET_ALREADY_HANDED_OVER", kFailedPrecondition},
+    ReasonRow{kSealed, "SEALED", kFailedPrecondition},
+    ReasonRow{kBudgetExhausted, "BUDGET_EXHAUSTED", kResourceExhausted},
+    ReasonRow{kCallerLimit, "CALLER_LIMIT", kResourceExhausted},
+    ReasonRow{kQueueFull, "QUEUE_FULL", kResourceExhausted},
+    ReasonRow{kBodyTooLarge, "BODY_TOO_LARGE", kResourceExhausted},
+    ReasonRow{kReplyTooLarge, "REPLY_TOO_LARGE", kResourceExhausted},
+    ReasonRow{kTooManyTokens, "TOO_MANY_TOKENS", kResourceExhausted},
+    ReasonRow{kDeadline, "DEADLINE", kDeadlineExceeded},
+    ReasonRow{kDeadlineTooShort, "DEADLINE_TOO_SHORT", kDeadlineExceeded},
+    ReasonRow{kPortalUnreachable, "PORTAL_UNREACHABLE", kUnavailable},
+    ReasonRow{kBreakerOpen, "BREAKER_OPEN", kUnavailable},
+    ReasonRow{kPortalError, "PORTAL_ERROR", kUnavailable},
+    ReasonRow{kAuditUnavailable, "AUDIT_UNAVAILABLE", kUnavailable},
+    ReasonRow{kStoreUnavailable, "STORE_UNAVAILABLE", kUnavailable},
+    ReasonRow{kDraining, "DRAINING", kUnavailable},
+    ReasonRow{kOutcomeUnknown, "OUTCOME_UNKNOWN", kUnknown},
+    ReasonRow{kInternal, "INTERNAL", absl::StatusCode::kInternal},
+};
+
+constexpr std::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr std::string_view kBadRequestUrl = "type.googleapis.com/google.rpc.BadRequest";
+constexpr std::string_view kRetryInfoUrl = "type.googleapis.com/google.rpc.RetryInfo";
+
+const ReasonRow& Row(Reason reason) { return kReasons.at(static_cast<std::size_t>(reason)); }
+
+void Attach(absl::Status& status, std::string_view url, const google::protobuf::Message& message) {
+  status.SetPayload(ToAbsl(url), absl::Cord(message.SerializeAsString()));
+}
+
+std::optional<google::rpc::ErrorInfo> ErrorInfoOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(ToAbsl(kErrorInfoUrl));
+  google::rpc::ErrorInfo info;
+  if (!payload.has_value() || !info.ParseFromString(std::string(*payload)) || info.domain() != kErrorDomain) {
+    return std::nullopt;
+  }
+  return info;
+}
+
+}  // namespace
+
+std::string_view ReasonName(Reason reason) { return Row(reason).name; }
+
+absl::StatusCode CodeOf(Reason reason) { return Row(reason).code; }
+
+absl::Status Refuse(Reason reason, std::string_view message, RefusalDetails details) {
+  absl::Status status(CodeOf(reason), ToAbsl(message));
+  google::rpc::ErrorInfo info;
+  info.set_reason(std::string(ReasonName(reason)));
+  info.set_domain(std::string(kErrorDomain));
+  info.mutable_metadata()->insert(details.metadata.begin(), details.metadata.end());
+  if (!details.field.empty()) (*info.mutable_metadata())["field"] = details.field;
+  Attach(status, kErrorInfoUrl, info);
+  if (!details.field.empty()) {
+    google::rpc::BadRequest bad_request;
+    auto* violation = bad_request.add_field_violations();
+    violation->set_field(details.field);
+    violation->set_description(std::string(message));
+    Attach(status, kBadRequestUrl, bad_request);
+  }
+  if (details.retry_after.has_value()) {
+    google::rpc::RetryInfo retry;
+    const absl::Duration delay = *details.retry_after;
+    retry.mutable_retry_delay()->set_seconds(absl::ToInt64Seconds(delay));
+    retry.mutable_retry_delay()->set_nanos(
+        static_cast<int>(absl::ToInt64Nanoseconds(delay - absl::Seconds(absl::ToInt64Seconds(delay)))));
+    Attach(status, kRetryInfoUrl, retry);
+  }
+  return status;
+}
+
+absl::Status FieldInvalid(std::string_view field, std::string_view problem) {
+  return Refuse(Reason::kFieldInvalid, fmt::format("`{}` {}.", field, problem), {.field = std::string(field)});
+}
+
+absl::Status Cancelled() { return absl::CancelledError("The caller gave up."); }
+
+std::optional<Reason> ReasonOf(const absl::Status& status) {
+  const auto info = ErrorInfoOf(status);
+  if (!info.has_value()) return std::nullopt;
+  for (const ReasonRow& row : kReasons) {
+    if (row.name == info->reason()) return row.reason;
+  }
+  return std::nullopt;
+}
+
+bool IsRefusal(const absl::Status& status, Reason reason) { return ReasonOf(status) == reason; }
+
+std::map<std::string, std::string> MetadataOf(const absl::Status& status) {
+  const auto info = ErrorInfoOf(status);
+  if (!info.has_value()) return {};
+  return {info->metadata().begin(), info->metadata().end()};
+}
+
+}  // namespace lmbroker

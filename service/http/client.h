@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "service/http/headers.h"
+#include "service/http/outgoing_request.h"
+
+namespace lmbroker::http {
+
+// A portal's answer, whatever its status code: an HTTP error is data here (style: an upstream error is a value).
+struct Response {
+  int status = 0;
+  std::vector<NameValue> headers;  // as received, every one
+  std::string body;                // decoded from its transfer coding (not from its content coding)
+};
+
+// Whether LM can have seen the request. The rules for repeats rest on it (law 6).
+enum class Delivery {
+  kNotSent,    // not one byte of it left, or the connection never came up
+  kMaybeSent,  // some of it left; LM may have acted
+};
+
+struct TransferResult {
+  // Refusals: PORTAL_UNREACHABLE, REPLY_TOO_LARGE, DEADLINE, QUEUE_FULL, PORTAL_ERROR (not HTTP); or CANCELLED.
+  absl::StatusOr<Response> response;
+  Delivery delivery = Delivery::kNotSent;
+};
+
+struct SendOptions {
+  absl::Duration deadline;  // on Clock::Monotonic
+  std::size_t most_reply_bytes = 32 << 20;
+  std::stop_token cancelled;  // a stop request ends the transfer and closes its connection
+};
+
+// Sends requests to portals over TLS. Safe for concurrent use.
+class Client {
+ public:
+  using Done = absl::AnyInvocable<void(TransferResult)>;
+  virtual ~Client() = default;
+
+  // Starts the transfer without waiting. Calls `done` exactly once, no later than the deadline (plus scheduling), on
+  // the client's own thread or on this one. Follows no redirect; repeats nothing, except on a kept connection that the
+  // portal closed before a byte of the request left.
+  virtual void Send(OutgoingRequest request, SendOptions options, Done done) = 0;
+};
+
+}  // namespace lmbroker::http

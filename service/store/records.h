@@ -1,0 +1,74 @@
+#pragma once
+
+// Rows of the store as plain values.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <absl/time/time.h>
+
+#include "service/base/names.h"
+#include "service/base/token.h"
+
+namespace lmbroker::store {
+
+// A secret as it lies on disk: sealed by crypto::Envelope, opaque here. Safe to copy, useless without the key ring.
+struct SealedSecret {
+  std::string bytes;
+  std::uint32_t key_version = 0;  // of the key-encryption key that wraps it
+};
+
+enum class CredentialState { kActive, kQuarantined, kRotating };
+
+// The broker's handle on one secret.
+struct CredentialRecord {
+  CredentialName name;
+  TokenType type = TokenType::kLmv1;
+  std::string access_id;  // LMv1; empty for Bearer unless known
+  bool master = false;
+  TokenStatus status = TokenStatus::kEnabled;
+  CredentialState state = CredentialState::kActive;
+  std::optional<TokenName> token;  // the LM token underneath, if known
+  std::int64_t version = 1;        // of the secret; bound into the seal
+  absl::Time create_time;
+  std::optional<absl::Time> rotate_time;
+  std::optional<absl::Time> last_use_time;
+  SealedSecret secret;
+};
+
+// Where the secret of a token that the broker created went.
+enum class TokenCustody { kBroker, kHandedOver };
+
+struct TokenRecord {
+  TokenName name;
+  TokenType type = TokenType::kLmv1;
+  TokenCustody custody = TokenCustody::kBroker;
+  std::optional<CredentialName> credential;  // set when custody is kBroker and the handle still points here
+  std::string access_id;
+  absl::Time create_time;
+};
+
+// How far a two-phase create came (design, section 6). Each step is durable before the next leaves.
+enum class CreatePhase {
+  kIntended,   // written before the POST: a disabled, marked token may exist at the portal
+  kCommitted,  // secret sealed and stored; the real note and status may still be open at LM
+  kFinished,   // all done
+  kAbandoned,  // the POST was refused, or its token was removed again
+};
+
+struct CreateIntent {
+  std::string marker;  // unique; the token's note at the portal until the create is finished
+  AdminName admin;
+  TokenType type = TokenType::kLmv1;
+  std::string note;    // the note to set at the end
+  TokenStatus status = TokenStatus::kEnabled;
+  bool hand_over = false;
+  std::optional<CredentialName> credential;  // the handle to bind, unless handed over
+  std::string caller;                        // the policy's name of who asked
+  CreatePhase phase = CreatePhase::kIntended;
+  std::optional<TokenName> token;  // once known
+  absl::Time create_time;
+};
+
+}  // namespace lmbroker::store

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "service/base/names.h"
+#include "service/store/records.h"
+
+namespace lmbroker::store {
+
+// What the broker remembers. Every method is one transaction: done and on disk when it returns OK, without effect
+// otherwise. Blocks on the disk; never call it from the data path. Safe for concurrent use.
+// STORE_UNAVAILABLE when the disk or database fails.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // CREDENTIAL_EXISTS if the name is taken.
+  virtual absl::Status InsertCredential(const CredentialRecord& record) = 0;
+  // UNKNOWN_CREDENTIAL if there is none.
+  virtual absl::StatusOr<CredentialRecord> GetCredential(const CredentialName& name) = 0;
+  // All of one portal, by id; all portals when unset.
+  virtual absl::StatusOr<std::vector<CredentialRecord>> ListCredentials(const std::optional<PortalName>& portal) = 0;
+  // Replaces the row; UNKNOWN_CREDENTIAL if there is none.
+  virtual absl::Status UpdateCredential(const CredentialRecord& record) = 0;
+  // UNKNOWN_CREDENTIAL if there is none. Tokens that point to it are unbound in the same transaction.
+  virtual absl::Status DeleteCredential(const CredentialName& name) = 0;
+
+  // UNKNOWN_TOKEN if the broker did not create it.
+  virtual absl::StatusOr<TokenRecord> GetToken(const TokenName& name) = 0;
+  virtual absl::StatusOr<std::vector<TokenRecord>> ListTokens(const PortalName& portal) = 0;
+  // Forgets the token and the credential bound to it, in one transaction. OK when neither exists.
+  virtual absl::Status DeleteToken(const TokenName& name) = 0;
+
+  // Step 1 of a create: the durable intent. The marker must be new.
+  virtual absl::Status BeginCreate(const CreateIntent& intent) = 0;
+  // Step 3: the intent becomes kCommitted with its token, and token (and credential, in custody) appear; all or none.
+  // CREDENTIAL_EXISTS if the handle was taken meanwhile.
+  virtual absl::Status CommitCreate(std::string_view marker, const TokenRecord& token,
+                                    const std::optional<CredentialRecord>& credential) = 0;
+  // Step 4 done, or the create given up. INTERNAL if the marker is unknown.
+  virtual absl::Status EndCreate(std::string_view marker, CreatePhase phase) = 0;
+  // Creates that are neither finished nor abandoned, oldest first: what recovery starts from.
+  virtual absl::StatusOr<std::vector<CreateIntent>> OpenCreates() = 0;
+};
+
+}  // namespace lmbroker::store
