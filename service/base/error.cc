@@ -1,10 +1,10 @@
 #include "service/base/error.h"
 
-#include <array>
-#include <cstddef>
-
 #include <absl/strings/cord.h>
 #include <fmt/format.h>
+
+#include <array>
+#include <cstddef>
 
 #include "google/rpc/error_details.pb.h"
 #include "service/base/text.h"
@@ -18,54 +18,54 @@ struct ReasonRow {
   absl::StatusCode code;
 };
 
-using enum absl::StatusCode;
+using absl::StatusCode;
 using enum Reason;
 
 // In the order of the enumeration; the test walks it.
 constexpr std::array kReasons = {
-    ReasonRow{kNoIdentity, "NO_IDENTITY", kUnauthenticated},
-    ReasonRow{kBadToken, "BAD_TOKEN", kUnauthenticated},
-    ReasonRow{kNoGrant, "NO_GRANT", kPermissionDenied},
-    ReasonRow{kSecretEndpoint, "SECRET_ENDPOINT", kPermissionDenied},
-    ReasonRow{kAccountEndpoint, "ACCOUNT_ENDPOINT", kPermissionDenied},
-    ReasonRow{kHandOverNotGranted, "HAND_OVER_NOT_GRANTED", kPermissionDenied},
-    ReasonRow{kFrozen, "FROZEN", kPermissionDenied},
-    ReasonRow{kPortalDenied, "PORTAL_DENIED", kPermissionDenied},
-    ReasonRow{kFieldInvalid, "FIELD_INVALID", kInvalidArgument},
-    ReasonRow{kPathNotPlain, "PATH_NOT_PLAIN", kInvalidArgument},
-    ReasonRow{kHeaderNotAllowed, "HEADER_NOT_ALLOWED", kInvalidArgument},
-    ReasonRow{kFieldImmutable, "FIELD_IMMUTABLE", kInvalidArgument},
-    ReasonRow{kPortalRejected, "PORTAL_REJECTED", kInvalidArgument},
-    ReasonRow{kUnknownPortal, "UNKNOWN_PORTAL", kNotFound},
-    ReasonRow{kUnknownCredential, "UNKNOWN_CREDENTIAL", kNotFound},
-    ReasonRow{kUnknownToken, "UNKNOWN_TOKEN", kNotFound},
-    ReasonRow{kUnknownAdmin, "UNKNOWN_ADMIN", kNotFound},
-    ReasonRow{kCredentialExists, "CREDENTIAL_EXISTS", kAlreadyExists},
-    ReasonRow{kRequestIdReused, "REQUEST_ID_REUSED", kAlreadyExists},
-    ReasonRow{kPortalConflict, "PORTAL_CONFLICT", kAlreadyExists},
-    ReasonRow{kCredentialDisabled, "CREDENTIAL_DISABLED", kFailedPrecondition},
-    ReasonRow{kCredentialQuarantined, "CREDENTIAL_QUARANTINED", kFailedPrecondition},
-    ReasonRow{kNoMaster, "NO_MASTER", kFailedPrecondition},
-    ReasonRow{kMasterRefused, "MASTER_REFUSED", kFailedPrecondition},
-    ReasonRow{kNotInCustody, "NOT_IN_CUSTODY", kFailedPrecondition},
-    ReasonRow{kSecretAlreadyHandedOver, "SECRET_ALREADY_HANDED_OVER", kFailedPrecondition},
-    ReasonRow{kSealed, "SEALED", kFailedPrecondition},
-    ReasonRow{kBudgetExhausted, "BUDGET_EXHAUSTED", kResourceExhausted},
-    ReasonRow{kCallerLimit, "CALLER_LIMIT", kResourceExhausted},
-    ReasonRow{kQueueFull, "QUEUE_FULL", kResourceExhausted},
-    ReasonRow{kBodyTooLarge, "BODY_TOO_LARGE", kResourceExhausted},
-    ReasonRow{kReplyTooLarge, "REPLY_TOO_LARGE", kResourceExhausted},
-    ReasonRow{kTooManyTokens, "TOO_MANY_TOKENS", kResourceExhausted},
-    ReasonRow{kDeadline, "DEADLINE", kDeadlineExceeded},
-    ReasonRow{kDeadlineTooShort, "DEADLINE_TOO_SHORT", kDeadlineExceeded},
-    ReasonRow{kPortalUnreachable, "PORTAL_UNREACHABLE", kUnavailable},
-    ReasonRow{kBreakerOpen, "BREAKER_OPEN", kUnavailable},
-    ReasonRow{kPortalError, "PORTAL_ERROR", kUnavailable},
-    ReasonRow{kAuditUnavailable, "AUDIT_UNAVAILABLE", kUnavailable},
-    ReasonRow{kStoreUnavailable, "STORE_UNAVAILABLE", kUnavailable},
-    ReasonRow{kDraining, "DRAINING", kUnavailable},
-    ReasonRow{kOutcomeUnknown, "OUTCOME_UNKNOWN", kUnknown},
-    ReasonRow{kInternal, "INTERNAL", absl::StatusCode::kInternal},
+    ReasonRow{kNoIdentity, "NO_IDENTITY", StatusCode::kUnauthenticated},
+    ReasonRow{kBadToken, "BAD_TOKEN", StatusCode::kUnauthenticated},
+    ReasonRow{kNoGrant, "NO_GRANT", StatusCode::kPermissionDenied},
+    ReasonRow{kSecretEndpoint, "SECRET_ENDPOINT", StatusCode::kPermissionDenied},
+    ReasonRow{kAccountEndpoint, "ACCOUNT_ENDPOINT", StatusCode::kPermissionDenied},
+    ReasonRow{kHandOverNotGranted, "HAND_OVER_NOT_GRANTED", StatusCode::kPermissionDenied},
+    ReasonRow{kFrozen, "FROZEN", StatusCode::kPermissionDenied},
+    ReasonRow{kPortalDenied, "PORTAL_DENIED", StatusCode::kPermissionDenied},
+    ReasonRow{kFieldInvalid, "FIELD_INVALID", StatusCode::kInvalidArgument},
+    ReasonRow{kPathNotPlain, "PATH_NOT_PLAIN", StatusCode::kInvalidArgument},
+    ReasonRow{kHeaderNotAllowed, "HEADER_NOT_ALLOWED", StatusCode::kInvalidArgument},
+    ReasonRow{kFieldImmutable, "FIELD_IMMUTABLE", StatusCode::kInvalidArgument},
+    ReasonRow{kPortalRejected, "PORTAL_REJECTED", StatusCode::kInvalidArgument},
+    ReasonRow{kUnknownPortal, "UNKNOWN_PORTAL", StatusCode::kNotFound},
+    ReasonRow{kUnknownCredential, "UNKNOWN_CREDENTIAL", StatusCode::kNotFound},
+    ReasonRow{kUnknownToken, "UNKNOWN_TOKEN", StatusCode::kNotFound},
+    ReasonRow{kUnknownAdmin, "UNKNOWN_ADMIN", StatusCode::kNotFound},
+    ReasonRow{kCredentialExists, "CREDENTIAL_EXISTS", StatusCode::kAlreadyExists},
+    ReasonRow{kRequestIdReused, "REQUEST_ID_REUSED", StatusCode::kAlreadyExists},
+    ReasonRow{kPortalConflict, "PORTAL_CONFLICT", StatusCode::kAlreadyExists},
+    ReasonRow{kCredentialDisabled, "CREDENTIAL_DISABLED", StatusCode::kFailedPrecondition},
+    ReasonRow{kCredentialQuarantined, "CREDENTIAL_QUARANTINED", StatusCode::kFailedPrecondition},
+    ReasonRow{kNoMaster, "NO_MASTER", StatusCode::kFailedPrecondition},
+    ReasonRow{kMasterRefused, "MASTER_REFUSED", StatusCode::kFailedPrecondition},
+    ReasonRow{kNotInCustody, "NOT_IN_CUSTODY", StatusCode::kFailedPrecondition},
+    ReasonRow{kSecretAlreadyHandedOver, "SECRET_ALREADY_HANDED_OVER", StatusCode::kFailedPrecondition},
+    ReasonRow{kSealed, "SEALED", StatusCode::kFailedPrecondition},
+    ReasonRow{kBudgetExhausted, "BUDGET_EXHAUSTED", StatusCode::kResourceExhausted},
+    ReasonRow{kCallerLimit, "CALLER_LIMIT", StatusCode::kResourceExhausted},
+    ReasonRow{kQueueFull, "QUEUE_FULL", StatusCode::kResourceExhausted},
+    ReasonRow{kBodyTooLarge, "BODY_TOO_LARGE", StatusCode::kResourceExhausted},
+    ReasonRow{kReplyTooLarge, "REPLY_TOO_LARGE", StatusCode::kResourceExhausted},
+    ReasonRow{kTooManyTokens, "TOO_MANY_TOKENS", StatusCode::kResourceExhausted},
+    ReasonRow{kDeadline, "DEADLINE", StatusCode::kDeadlineExceeded},
+    ReasonRow{kDeadlineTooShort, "DEADLINE_TOO_SHORT", StatusCode::kDeadlineExceeded},
+    ReasonRow{kPortalUnreachable, "PORTAL_UNREACHABLE", StatusCode::kUnavailable},
+    ReasonRow{kBreakerOpen, "BREAKER_OPEN", StatusCode::kUnavailable},
+    ReasonRow{kPortalError, "PORTAL_ERROR", StatusCode::kUnavailable},
+    ReasonRow{kAuditUnavailable, "AUDIT_UNAVAILABLE", StatusCode::kUnavailable},
+    ReasonRow{kStoreUnavailable, "STORE_UNAVAILABLE", StatusCode::kUnavailable},
+    ReasonRow{kDraining, "DRAINING", StatusCode::kUnavailable},
+    ReasonRow{kOutcomeUnknown, "OUTCOME_UNKNOWN", StatusCode::kUnknown},
+    ReasonRow{kInternal, "INTERNAL", StatusCode::kInternal},
 };
 
 constexpr std::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";

@@ -3,20 +3,20 @@
 // RETURN_IF_ERROR and ASSIGN_OR_RETURN with the names and meaning of newer Abseil (absl/status/status_macros.h),
 // which Debian 12's release does not have yet.
 
-#include <utility>
-
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+
+#include <utility>
 
 #define LMBROKER_CONCAT_INNER(a, b) a##b
 #define LMBROKER_CONCAT(a, b) LMBROKER_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function when `expr`, an absl::Status, is not OK.
-#define RETURN_IF_ERROR(expr)                                \
-  do {                                                       \
-    if (absl::Status status_ = (expr); !status_.ok()) {      \
-      return status_;                                        \
-    }                                                        \
+#define RETURN_IF_ERROR(expr)                           \
+  do {                                                  \
+    if (absl::Status status_ = (expr); !status_.ok()) { \
+      return status_;                                   \
+    }                                                   \
   } while (false)
 
 // Assigns the value of `expr`, an absl::StatusOr, to `lhs` (which may declare), or returns its status.
