@@ -1,9 +1,9 @@
 #pragma once
 
+#include <vector>
+
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
-
-#include <vector>
 
 #include "service/audit/record.h"
 

@@ -2,11 +2,11 @@
 
 // One line of the audit (contract, section 4, "Audit record"). Values only; never a body, never a key.
 
-#include <absl/time/time.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
+
+#include <absl/time/time.h>
 
 namespace lmbroker::audit {
 

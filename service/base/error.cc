@@ -1,10 +1,10 @@
 #include "service/base/error.h"
 
-#include <absl/strings/cord.h>
-#include <fmt/format.h>
-
 #include <array>
 #include <cstddef>
+
+#include <absl/strings/cord.h>
+#include <fmt/format.h>
 
 #include "google/rpc/error_details.pb.h"
 #include "service/base/text.h"

@@ -3,14 +3,14 @@
 // Every refusal of the broker, built in one place (contract, section 3). A refusal is an absl::Status whose payloads
 // are google.rpc messages under the type URLs that gRPC uses for status details, so the edge copies them as they are.
 
-#include <absl/status/status.h>
-#include <absl/time/time.h>
-
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
 
 namespace lmbroker {
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <absl/functional/any_invocable.h>
-
 #include <cstddef>
 #include <deque>
 #include <thread>
 #include <vector>
+
+#include <absl/functional/any_invocable.h>
 
 #include "service/base/mutex.h"
 

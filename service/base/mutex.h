@@ -3,10 +3,10 @@
 // std::mutex with Clang's thread-safety annotations. std rather than absl::Mutex because ThreadSanitizer does not
 // understand the latter when Abseil is a prebuilt library. clang-tidy checks the annotations (-Wthread-safety).
 
-#include <absl/base/thread_annotations.h>
-
 #include <condition_variable>
 #include <mutex>
+
+#include <absl/base/thread_annotations.h>
 
 namespace lmbroker {
 

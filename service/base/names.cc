@@ -1,12 +1,12 @@
 #include "service/base/names.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "service/base/error.h"
 #include "service/base/status_macros.h"

@@ -3,12 +3,12 @@
 // Resource names as values (contract, section 1; AIP-122). Parsed once at the edge; below it nobody splits strings.
 // {portal} and {credential}: [a-z]([a-z0-9-]{0,61}[a-z0-9])?. Ids: decimal, 1…2147483647, no leading zero, no sign.
 
-#include <absl/status/statusor.h>
-
 #include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include <absl/status/statusor.h>
 
 namespace lmbroker {
 

@@ -1,9 +1,9 @@
 #include "service/base/random.h"
 
-#include <openssl/rand.h>
-
 #include <array>
 #include <cstdlib>
+
+#include <openssl/rand.h>
 
 namespace lmbroker {
 

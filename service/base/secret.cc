@@ -1,13 +1,13 @@
 #include "service/base/secret.h"
 
-#include <fmt/format.h>
-#include <fmt/ostream.h>
-#include <openssl/crypto.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <type_traits>
 #include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+#include <openssl/crypto.h>
 
 namespace lmbroker {
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <absl/status/status.h>
-
 #include <cstddef>
 #include <ostream>
 #include <string_view>
+
+#include <absl/status/status.h>
 
 namespace lmbroker {
 

@@ -3,10 +3,10 @@
 // RETURN_IF_ERROR and ASSIGN_OR_RETURN with the names and meaning of newer Abseil (absl/status/status_macros.h),
 // which Debian 12's release does not have yet.
 
+#include <utility>
+
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
-
-#include <utility>
 
 #define LMBROKER_CONCAT_INNER(a, b) a##b
 #define LMBROKER_CONCAT(a, b) LMBROKER_CONCAT_INNER(a, b)

@@ -1,10 +1,10 @@
 #include "service/base/text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include <fmt/format.h>
 
 namespace lmbroker {
 namespace {

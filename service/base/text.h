@@ -3,10 +3,10 @@
 // Bridges between std::string_view (ours) and absl::string_view (Debian builds Abseil with its own type), and the one
 // way in which text from outside may enter a message.
 
-#include <absl/strings/string_view.h>
-
 #include <string>
 #include <string_view>
+
+#include <absl/strings/string_view.h>
 
 namespace lmbroker {
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <absl/functional/any_invocable.h>
-#include <absl/status/statusor.h>
-#include <absl/time/time.h>
-
 #include <cstddef>
 #include <stop_token>
 #include <string>
 #include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "service/http/headers.h"
 #include "service/http/outgoing_request.h"

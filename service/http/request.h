@@ -3,14 +3,14 @@
 // The one canonical request (law 3): made once from what the caller said, then used by policy, signer, audit and
 // HTTP client alike. Whoever holds one knows that its form is good; it says nothing about permission.
 
-#include <absl/status/statusor.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <absl/status/statusor.h>
 
 #include "service/http/headers.h"
 #include "service/http/method.h"

@@ -2,15 +2,15 @@
 
 // The decisions. Pure functions of (policy snapshot, caller, call); nothing here does I/O. Safe for concurrent use.
 
-#include <absl/status/statusor.h>
-#include <absl/time/time.h>
-
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "service/base/caller.h"
 #include "service/base/error.h"

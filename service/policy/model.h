@@ -2,14 +2,14 @@
 
 // The policy file as values: what parse.cc makes and engine.cc reads. Immutable once made.
 
-#include <absl/time/time.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <absl/time/time.h>
 
 #include "service/base/names.h"
 #include "service/base/token.h"

@@ -61,7 +61,7 @@ struct CreateIntent {
   std::string marker;  // unique; the token's note at the portal until the create is finished
   AdminName admin;
   TokenType type = TokenType::kLmv1;
-  std::string note;    // the note to set at the end
+  std::string note;  // the note to set at the end
   TokenStatus status = TokenStatus::kEnabled;
   bool hand_over = false;
   std::optional<CredentialName> credential;  // the handle to bind, unless handed over
