@@ -40,7 +40,7 @@ struct RequestParts {
 };
 
 struct RequestLimits {
-  std::size_t body = 8 << 20;
+  std::size_t body = 8 << 20;  // as sent, and again when inflated for the signature
 };
 
 class CanonicalRequest {
