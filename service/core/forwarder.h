@@ -57,8 +57,8 @@ class Forwarder {
 
   // Never holds a thread while it waits. Refusals: SECRET_ENDPOINT, NO_GRANT, ACCOUNT_ENDPOINT, FIELD_INVALID
   // (`credential`), UNKNOWN_CREDENTIAL, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED, AUDIT_UNAVAILABLE,
-  // PORTAL_UNREACHABLE, PORTAL_ERROR (not HTTP, or nothing that can be scrubbed), REPLY_TOO_LARGE, QUEUE_FULL, DEADLINE,
-  // OUTCOME_UNKNOWN (sent, no answer, not repeatable); CANCELLED. `context` must live until the task ends.
+  // PORTAL_UNREACHABLE, PORTAL_ERROR (not HTTP, or nothing that can be scrubbed), REPLY_TOO_LARGE, QUEUE_FULL,
+  // DEADLINE, OUTCOME_UNKNOWN (sent, no answer, not repeatable); CANCELLED. `context` must live until the task ends.
   Task<absl::StatusOr<ForwardReply>> Forward(CallContext& context, ForwardCall call) const;
 
  private:

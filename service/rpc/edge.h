@@ -1,0 +1,100 @@
+#pragma once
+
+// What every RPC has in common, from its first byte to its outcome. Handlers say only what is theirs: the form of the
+// request, the work, and the shape of the answer.
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include "service/audit/audit_log.h"
+#include "service/audit/call_audit.h"
+#include "service/audit/refusal_limiter.h"
+#include "service/base/clock.h"
+#include "service/base/executor.h"
+#include "service/base/log.h"
+#include "service/base/metrics.h"
+#include "service/base/random.h"
+#include "service/core/call_context.h"
+#include "service/core/policy_holder.h"
+#include "service/rpc/in_flight.h"
+#include "service/rpc/method_table.h"
+
+namespace lmbroker::rpc {
+
+class Call;
+
+// Admits calls. Safe for concurrent use; the parts must outlive it and every call.
+class Edge {
+ public:
+  struct Parts {
+    const Clock& clock;
+    Random& random;
+    const core::PolicyHolder& policy;
+    audit::AuditLog& audit;
+    audit::RefusalLimiter& refusals;
+    Executor& workers;  // for handlers that block
+    Logger& logger;
+    Metrics& metrics;
+  };
+
+  Edge(Parts parts, InFlight::Limits limits) : parts_(parts), in_flight_(limits) {}
+
+  // Refuses new calls with DRAINING from now on.
+  void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
+
+  const Parts& parts() const { return parts_; }
+  std::size_t in_flight() const { return in_flight_.total(); }
+
+ private:
+  friend class Call;
+
+  const Parts parts_;
+  InFlight in_flight_;
+  std::atomic<bool> draining_ = false;
+};
+
+// One RPC. Owned by its reactor; lives until gRPC is done with it.
+class Call {
+ public:
+  // `method` is the full gRPC name, as in the method table.
+  Call(Edge& edge, std::string_view method, const grpc::CallbackServerContext& context);
+
+  // Who calls, and is there room: NO_IDENTITY, DRAINING, QUEUE_FULL, CALLER_LIMIT; INTERNAL for a method that is not in
+  // the table.
+  absl::Status Admit();
+  // May this caller call the method at all: NO_GRANT. After the form of the request was judged, so that a bad form gets
+  // the same answer whoever sends it.
+  absl::Status CheckAudience() const;
+
+  core::CallContext& context() { return context_; }
+  Executor& workers() { return edge_.parts_.workers; }
+
+  // The caller gave up.
+  void Cancel() { stop_.request_stop(); }
+
+  // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told.
+  grpc::Status End(const absl::Status& status);
+
+ private:
+  absl::Duration DeadlineOf(const grpc::CallbackServerContext& context) const;
+
+  Edge& edge_;
+  const grpc::CallbackServerContext& grpc_context_;
+  const std::string_view method_;
+  const MethodRow* const row_;
+  const absl::Duration start_;
+  std::stop_source stop_;
+  std::optional<audit::CallAudit> audit_;
+  core::CallContext context_;
+  InFlight::Place place_;
+};
+
+}  // namespace lmbroker::rpc
