@@ -13,8 +13,22 @@ constexpr std::size_t kExcerptBytes = 64;
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-// Length of the UTF-8 sequence that starts `text`, 0 if it is malformed. RFC 3629, section 4.
-std::size_t SequenceLength(std::string_view text) {
+}  // namespace
+
+std::string Excerpt(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, kExcerptBytes)) {
+    if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
+      out += c;
+    } else {
+      out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+    }
+  }
+  out += text.size() > kExcerptBytes ? "\"…" : "\"";
+  return out;
+}
+
+std::size_t Utf8SequenceLength(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t lead = byte(0);
   if (lead < 0x80) return 1;
@@ -41,24 +55,9 @@ std::size_t SequenceLength(std::string_view text) {
   return length;
 }
 
-}  // namespace
-
-std::string Excerpt(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text.substr(0, kExcerptBytes)) {
-    if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
-      out += c;
-    } else {
-      out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
-    }
-  }
-  out += text.size() > kExcerptBytes ? "\"…" : "\"";
-  return out;
-}
-
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = SequenceLength(text);
+    const std::size_t length = Utf8SequenceLength(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }

@@ -3,6 +3,7 @@
 // Bridges between std::string_view (ours) and absl::string_view (Debian builds Abseil with its own type), and the one
 // way in which text from outside may enter a message.
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ inline std::string_view ToStd(absl::string_view text) { return {text.data(), tex
 // A quoted excerpt of `text`, safe for messages and logs: at most 64 bytes of it, every byte that is not printable
 // ASCII (and the quote and backslash) as \xNN, and "…" where it was cut.
 std::string Excerpt(std::string_view text);
+
+// Bytes of the UTF-8 sequence at the start of `text`, which is not empty; 0 when none that is well-formed starts there.
+// RFC 3629, section 4.
+std::size_t Utf8SequenceLength(std::string_view text);
 
 // Whether `text` is well-formed UTF-8 (no surrogates, no over-long forms, nothing above U+10FFFF).
 bool IsUtf8(std::string_view text);
