@@ -1,0 +1,13 @@
+#pragma once
+
+#include <absl/status/status.h>
+
+namespace lmbroker {
+
+// Makes the process one that keeps keys: no core file, not dumpable (so that no other process of the same user can
+// read its memory or trace it), no new privileges for it and its children. Also lets a closed pipe and a full file
+// quota be errors of the call that meets them, not the end of the process. Each setting is read back; the first that
+// did not hold is the error. Call once, in main, before threads.
+absl::Status HardenProcess();
+
+}  // namespace lmbroker
