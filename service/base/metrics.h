@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+
+#include "service/base/error.h"
+
+namespace prometheus {
+class Counter;
+class Gauge;
+class Histogram;
+class Registry;
+}  // namespace prometheus
+
+namespace lmbroker {
+
+// Every number that the broker shows to Prometheus, each named in one place (metrics.cc). Counting takes no lock. Label
+// values are fixed at birth, so that nobody outside can add time series: what is not known counts as "other".
+// Safe for concurrent use.
+class Metrics {
+ public:
+  struct Options {
+    std::string version;
+    std::vector<std::string> methods;  // gRPC, e.g. "/lmbroker.v1.TokenService/CreateToken"
+    std::vector<std::string> portals;  // ids
+  };
+
+  explicit Metrics(const Options& options);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // One RPC, from its first byte to its last.
+  void CallStarted();
+  void CallEnded(std::string_view method, absl::StatusCode code, absl::Duration took);
+  void Refused(Reason reason);
+
+  // One attempt at a portal: answered, with whatever HTTP status, or not.
+  void PortalAnswered(std::string_view portal, int http_status, absl::Duration took);
+  void PortalFailed(std::string_view portal, absl::Duration took);
+
+  void AuditWritten(std::size_t records);
+  void AuditRefused();  // a record that the log could not take
+  void AuditFailed();   // a write or flush that the disk refused
+  void SetAuditLag(absl::Duration lag);
+
+  void PolicyLoaded(bool ok);
+
+  // All of it in Prometheus' text format, version 0.0.4.
+  std::string Text() const;
+
+ private:
+  class Latency;
+  struct Method;
+  struct Portal;
+  static constexpr std::size_t kCodes = 17;   // the gRPC codes
+  static constexpr std::size_t kClasses = 6;  // no answer, 1xx … 5xx
+  static constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::kInternal) + 1;
+
+  void AddMethods(std::vector<std::string> methods);
+  void AddPortals(std::vector<std::string> portals);
+  void AddReasons();
+  void AddSingles(const std::string& version);
+
+  const std::unique_ptr<prometheus::Registry> registry_;
+  std::map<std::string, std::unique_ptr<Method>, std::less<>> methods_;
+  std::map<std::string, std::unique_ptr<Portal>, std::less<>> portals_;
+  std::array<prometheus::Counter*, kReasons> refusals_{};
+  prometheus::Gauge* in_flight_ = nullptr;
+  prometheus::Counter* audit_records_ = nullptr;
+  prometheus::Counter* audit_refusals_ = nullptr;
+  prometheus::Counter* audit_failures_ = nullptr;
+  prometheus::Gauge* audit_lag_ = nullptr;
+  prometheus::Counter* policy_loads_ = nullptr;
+  prometheus::Counter* policy_failures_ = nullptr;
+};
+
+}  // namespace lmbroker
