@@ -3,11 +3,11 @@
 // What every RPC has in common, from its first byte to its outcome. Handlers say only what is theirs: the form of the
 // request, the work, and the shape of the answer.
 
-#include <optional>
+#include <atomic>
+#include <cstddef>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/time/time.h>
@@ -85,14 +85,15 @@ class Call {
 
  private:
   absl::Duration DeadlineOf(const grpc::CallbackServerContext& context) const;
+  void LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took);
 
   Edge& edge_;
   const grpc::CallbackServerContext& grpc_context_;
-  const std::string_view method_;
   const MethodRow* const row_;
+  const std::string_view method_;
   const absl::Duration start_;
   std::stop_source stop_;
-  std::optional<audit::CallAudit> audit_;
+  audit::CallAudit audit_;
   core::CallContext context_;
   InFlight::Place place_;
 };

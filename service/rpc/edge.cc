@@ -1,0 +1,102 @@
+#include "service/rpc/edge.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+#include "service/base/error.h"
+#include "service/base/status_macros.h"
+#include "service/rpc/authenticate.h"
+#include "service/rpc/status.h"
+
+namespace lmbroker::rpc {
+namespace {
+
+constexpr absl::Duration kDefaultDeadline = absl::Seconds(30);
+// No call may hold its place longer, whatever its caller says.
+constexpr absl::Duration kMostDeadline = absl::Minutes(5);
+
+}  // namespace
+
+Call::Call(Edge& edge, std::string_view method, const grpc::CallbackServerContext& context)
+    : edge_(edge),
+      grpc_context_(context),
+      row_(FindMethod(method)),
+      method_(method),
+      start_(edge.parts_.clock.Monotonic()),
+      audit_(edge.parts_.audit, edge.parts_.refusals, edge.parts_.clock,
+             {.id = RandomUuid(edge.parts_.random), .peer = PeerAddress(context), .method = std::string(method)}),
+      context_{.request_id = audit_.fields().id,
+               .deadline = DeadlineOf(context),
+               .cancelled = stop_.get_token(),
+               .audit = audit_} {
+  edge_.parts_.metrics.CallStarted();
+}
+
+// The caller's deadline on our monotonic clock; 30 s when it has none.
+absl::Duration Call::DeadlineOf(const grpc::CallbackServerContext& context) const {
+  const auto deadline = context.deadline();
+  absl::Duration left = kDefaultDeadline;
+  if (deadline != std::chrono::system_clock::time_point::max()) left = absl::FromChrono(deadline) - absl::Now();
+  return start_ + std::clamp(left, absl::ZeroDuration(), kMostDeadline);
+}
+
+absl::Status Call::Admit() {
+  if (row_ == nullptr) {
+    return Refuse(Reason::kInternal,
+                  fmt::format("The method {} is not in the broker's table, so it is closed.", method_));
+  }
+  audit::Record& record = audit_.fields();
+  const auto engine = edge_.parts_.policy.Get();
+  ASSIGN_OR_RETURN(context_.caller, Authenticate(grpc_context_, *engine));
+  record.identity = context_.caller.identity;
+  record.caller = context_.caller.name;
+  if (edge_.draining_.load(std::memory_order_relaxed)) {
+    return Refuse(Reason::kDraining, "This broker is shutting down; call again, another one will answer.",
+                  {.retry_after = absl::Seconds(1)});
+  }
+  const std::string& holder = context_.caller.name.empty() ? context_.caller.identity : context_.caller.name;
+  ASSIGN_OR_RETURN(place_, edge_.in_flight_.Enter(holder));
+  return absl::OkStatus();
+}
+
+absl::Status Call::CheckAudience() const {
+  if (row_->audience == Audience::kAnyIdentity || context_.caller.is_operator) return absl::OkStatus();
+  return Refuse(Reason::kNoGrant, fmt::format("The broker's policy keeps {} for operators; ask one.", method_));
+}
+
+grpc::Status Call::End(const absl::Status& status) {
+  const Edge::Parts& parts = edge_.parts_;
+  audit_.Outcome(status);
+  place_ = {};
+  const absl::Duration took = parts.clock.Monotonic() - start_;
+  parts.metrics.CallEnded(method_, status.code(), took);
+  const auto reason = ReasonOf(status);
+  if (reason.has_value()) parts.metrics.Refused(*reason);
+  LogEnd(status, reason.has_value() ? ReasonName(*reason) : "", took);
+  return ToGrpc(status, context_.request_id);
+}
+
+void Call::LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took) {
+  const audit::Record& record = audit_.fields();
+  edge_.parts_.logger.Info("request", {{"id", record.id},
+                                       {"method", method_},
+                                       {"caller", record.caller},
+                                       {"identity", record.identity},
+                                       {"portal", record.portal},
+                                       {"rule", record.rule},
+                                       {"credential", record.credential},
+                                       {"code", CodeName(status.code())},
+                                       {"reason", reason},
+                                       {"http_status", record.http_status.value_or(0)},
+                                       {"attempts", record.attempts.value_or(0)},
+                                       {"duration_us", absl::ToInt64Microseconds(took)}});
+  // What only we may see of a defect: the caller gets its request id.
+  const bool defect = !status.ok() && !absl::IsCancelled(status) && (reason.empty() || reason == "INTERNAL");
+  if (defect) edge_.parts_.logger.Error("defect", {{"id", record.id}, {"status", status.ToString()}});
+}
+
+}  // namespace lmbroker::rpc

@@ -1,0 +1,73 @@
+#include "service/rpc/forward_service.h"
+
+#include <memory>
+#include <utility>
+
+#include "service/base/status_macros.h"
+#include "service/rpc/convert.h"
+#include "service/rpc/unary.h"
+
+namespace lmbroker::rpc {
+namespace {
+
+template <class Pairs>
+std::vector<http::NameValue> PairsOf(const Pairs& pairs) {
+  std::vector<http::NameValue> out;
+  out.reserve(static_cast<std::size_t>(pairs.size()));
+  for (const auto& pair : pairs) out.push_back({pair.name(), pair.value()});
+  return out;
+}
+
+void Write(core::ForwardReply reply, v1::ForwardResponse& response) {
+  response.set_status(reply.status);
+  for (http::NameValue& header : reply.headers) {
+    v1::Header& out = *response.add_headers();
+    out.set_name(std::move(header.name));
+    out.set_value(std::move(header.value));
+  }
+  response.set_body(std::move(reply.body));
+  response.set_credential(reply.credential.ToString());
+  response.set_attempts(reply.attempts);
+  if (reply.budget.has_value()) {
+    v1::Budget& budget = *response.mutable_budget();
+    budget.set_limit(reply.budget->limit);
+    budget.set_remaining(reply.budget->remaining);
+    ToProto(reply.budget->window, *budget.mutable_window());
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request, const http::RequestLimits& limits) {
+  ASSIGN_OR_RETURN(PortalName portal, PortalName::Parse(request.portal(), "portal"));
+  std::optional<CredentialName> credential;
+  if (!request.credential().empty()) {
+    ASSIGN_OR_RETURN(credential, CredentialName::Parse(request.credential(), "credential"));
+    if (credential->portal() != portal) return FieldInvalid("credential", "must belong to the portal of `portal`");
+  }
+  ASSIGN_OR_RETURN(const http::Api api, FromProto(request.api(), "api"));
+  ASSIGN_OR_RETURN(http::CanonicalRequest canonical,
+                   http::CanonicalRequest::Make({.api = api,
+                                                 .method = request.method(),
+                                                 .path = request.path(),
+                                                 .query = PairsOf(request.query()),
+                                                 .headers = PairsOf(request.headers()),
+                                                 .body = request.body(),
+                                                 .api_version = request.api_version()},
+                                                limits));
+  return core::ForwardCall{.portal = std::move(portal),
+                           .credential = std::move(credential),
+                           .request = std::make_shared<const http::CanonicalRequest>(std::move(canonical)),
+                           .idempotent = request.idempotent()};
+}
+
+grpc::ServerUnaryReactor* ForwardService::Forward(grpc::CallbackServerContext* context,
+                                                  const v1::ForwardRequest* request, v1::ForwardResponse* response) {
+  return ServeAsync(
+      edge_, "/lmbroker.v1.ForwardService/Forward", context, request, response,
+      [this](const v1::ForwardRequest& r) { return ParseForward(r, limits_); },
+      [this](core::CallContext& call, core::ForwardCall input) { return forwarder_.Forward(call, std::move(input)); },
+      [](core::ForwardReply reply, v1::ForwardResponse& out) { Write(std::move(reply), out); });
+}
+
+}  // namespace lmbroker::rpc

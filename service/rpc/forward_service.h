@@ -1,0 +1,28 @@
+#pragma once
+
+#include "lmbroker/v1/forward_service.grpc.pb.h"
+#include "service/core/forwarder.h"
+#include "service/http/request.h"
+#include "service/rpc/edge.h"
+
+namespace lmbroker::rpc {
+
+// ForwardService over core::Forwarder.
+class ForwardService final : public v1::ForwardService::CallbackService {
+ public:
+  ForwardService(Edge& edge, const core::Forwarder& forwarder, http::RequestLimits limits)
+      : edge_(edge), forwarder_(forwarder), limits_(limits) {}
+
+  grpc::ServerUnaryReactor* Forward(grpc::CallbackServerContext* context, const v1::ForwardRequest* request,
+                                    v1::ForwardResponse* response) override;
+
+ private:
+  Edge& edge_;
+  const core::Forwarder& forwarder_;
+  const http::RequestLimits limits_;
+};
+
+// The form of a request (PATH_NOT_PLAIN, HEADER_NOT_ALLOWED, FIELD_INVALID, BODY_TOO_LARGE).
+absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request, const http::RequestLimits& limits);
+
+}  // namespace lmbroker::rpc
