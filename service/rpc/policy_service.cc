@@ -86,22 +86,18 @@ absl::StatusOr<Question> Parse(const v1::ExplainAccessRequest& request) {
   }
 }
 
-bool IsAboutItself(const Caller& caller, std::string_view subject) {
-  return subject == caller.identity || (!caller.name.empty() && subject == caller.name);
-}
-
 // Operators may ask about anyone, everyone else about itself. A subject that the policy does not know is answered like
 // any caller without a grant.
 absl::StatusOr<policy::Decision> Explain(core::CallContext& call, const policy::Engine& engine,
                                          const Question& question) {
-  const auto subject = engine.FindCaller(question.caller);
-  const bool itself = IsAboutItself(call.caller, question.caller);
+  const Caller subject = engine.FindCaller(question.caller).value_or(Caller{.identity = question.caller});
+  const bool itself = question.caller == call.caller.identity ||
+                      (!subject.name.empty() && subject.name == call.caller.name);
   if (!itself && !call.caller.is_operator) {
     return Refuse(Reason::kNoGrant, "Only an operator may ask what other callers may do; ask about yourself.");
   }
-  const Caller judged = itself ? call.caller : subject.value_or(Caller{.identity = question.caller});
   RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kFlushedSoon));
-  return std::visit([&](const auto& access) { return engine.Explain(judged, access); }, question.access);
+  return std::visit([&](const auto& access) { return engine.Explain(subject, access); }, question.access);
 }
 
 void Write(policy::Decision decision, v1::ExplainAccessResponse& response) {
