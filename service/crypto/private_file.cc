@@ -39,6 +39,20 @@ absl::Status SystemError(const std::string& path, std::string_view action) {
   return absl::FailedPreconditionError(fmt::format("{}: cannot {}: {}", path, action, reason));
 }
 
+absl::Status CheckFacts(const struct stat& facts, const std::string& path) {
+  if (!S_ISREG(facts.st_mode)) return absl::FailedPreconditionError(fmt::format("{}: is not a regular file", path));
+  if (facts.st_uid != geteuid()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: belongs to user {}, not to {} who runs this; chown it", path, facts.st_uid, geteuid()));
+  }
+  const unsigned mode = facts.st_mode & 07777U;
+  if ((mode & 077U) != 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: mode {:04o} lets other users in; chmod it to 0600", path, mode));
+  }
+  return absl::OkStatus();
+}
+
 bool ReadAll(int fd, char* out, std::size_t size) {
   while (size > 0) {
     const ssize_t count = read(fd, out, size);
@@ -62,29 +76,19 @@ bool WriteAll(int fd, std::string_view content) {
 
 }  // namespace
 
-absl::Status CheckPrivate(int fd, const std::string& path) {
+absl::Status CheckPrivateFile(const std::string& path) {
   struct stat facts{};
-  if (fstat(fd, &facts) != 0) return SystemError(path, "look at it");
-  if (!S_ISREG(facts.st_mode)) return absl::FailedPreconditionError(fmt::format("{}: is not a regular file", path));
-  if (facts.st_uid != geteuid()) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: belongs to user {}, not to {} who runs this; chown it", path, facts.st_uid, geteuid()));
-  }
-  const unsigned mode = facts.st_mode & 07777U;
-  if ((mode & 077U) != 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: mode {:04o} lets other users in; chmod it to 0600", path, mode));
-  }
-  return absl::OkStatus();
+  if (stat(path.c_str(), &facts) != 0) return SystemError(path, "look at it");
+  return CheckFacts(facts, path);
 }
 
 absl::StatusOr<Secret> ReadPrivateFile(const std::string& path, std::size_t most_bytes) {
   // Not blocking, so that a FIFO in the place of the file is refused instead of waited for.
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.ok()) return SystemError(path, "open it");
-  RETURN_IF_ERROR(CheckPrivate(file.get(), path));
   struct stat facts{};
   if (fstat(file.get(), &facts) != 0) return SystemError(path, "look at it");
+  RETURN_IF_ERROR(CheckFacts(facts, path));
   const auto size = static_cast<std::size_t>(facts.st_size);
   if (size > most_bytes) {
     return absl::FailedPreconditionError(fmt::format("{}: has {} bytes, the most is {}", path, size, most_bytes));

@@ -12,9 +12,10 @@
 
 namespace lmbroker::crypto {
 
-// OK when the open file `fd` is a regular file that belongs to this process's user and grants nothing to group and
-// others; else FAILED_PRECONDITION with `path` and the remedy.
-absl::Status CheckPrivate(int fd, const std::string& path);
+// OK when `path` leads to a regular file that belongs to this process's user and grants nothing to group and others;
+// else FAILED_PRECONDITION with the path and the remedy. Only looks: closing a descriptor of the file would drop every
+// lock that this process holds on it (fcntl(2)), which a database cannot bear.
+absl::Status CheckPrivateFile(const std::string& path);
 
 // The content of a private file. Follows symlinks, since Kubernetes publishes a new version of a mounted file by
 // swapping one; the checks are made on the very file that is read. FAILED_PRECONDITION when it cannot be opened, is not

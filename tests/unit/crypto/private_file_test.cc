@@ -65,10 +65,12 @@ TEST_F(PrivateFileTest, EveryPermissionForOthersIsRefused) {
     EXPECT_THAT(ReadPrivateFile(path_, 100),
                 StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr(path_), HasSubstr("chmod it to 0600"))))
         << mode;
+    EXPECT_THAT(CheckPrivateFile(path_), StatusIs(absl::StatusCode::kFailedPrecondition)) << mode;
   }
   for (const mode_t mode : {0600U, 0400U, 0700U}) {
     ASSERT_EQ(chmod(path_.c_str(), mode), 0);
     EXPECT_THAT(ReadPrivateFile(path_, 100), IsOk()) << mode;
+    EXPECT_THAT(CheckPrivateFile(path_), IsOk()) << mode;
   }
 }
 
