@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "service/base/descriptor.h"
 #include "service/base/status_macros.h"
 
 namespace lmbroker {
@@ -21,21 +22,6 @@ absl::Status Failed(std::string_view what, const std::string& path, int error) {
   const std::string message = fmt::format("cannot {} {}: {}", what, path, std::generic_category().message(error));
   return error == ENOENT ? absl::NotFoundError(message) : absl::FailedPreconditionError(message);
 }
-
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 struct OpenedFile {
   Descriptor descriptor;
