@@ -33,6 +33,9 @@ class AuditLog {
   virtual absl::Duration Lag() const = 0;
 };
 
+// Write for threads that may block; waits at most as long as Write promises.
+absl::Status WriteAndWait(AuditLog& log, const Record& record, Durability durability);
+
 // AUDIT_UNAVAILABLE, as every log says it.
 absl::Status AuditUnavailable();
 

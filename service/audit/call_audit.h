@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
@@ -38,7 +40,7 @@ class CallAudit {
 
  private:
   void End(absl::StatusCode code, std::string_view reason);
-  void Write(Kind kind, Durability durability, AuditLog::Done done);
+  void Prepare(Kind kind, Decision decision);
 
   AuditLog& log_;
   RefusalLimiter& refusals_;

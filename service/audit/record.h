@@ -22,8 +22,8 @@ struct Record {
   std::string caller;
   std::string identity;
   std::string certificate_identity;  // beside a JWT's
-  std::string peer;  // address and port, e.g. "ipv4:10.0.0.7:43210"
-  std::string method;  // gRPC, e.g. "/lmbroker.v1.ForwardService/Forward"
+  std::string peer;                  // address and port, e.g. "ipv4:10.0.0.7:43210"
+  std::string method;                // gRPC, e.g. "/lmbroker.v1.ForwardService/Forward"
   std::string portal;
   std::string resource;
   std::string rule;

@@ -2,12 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include <absl/time/time.h>
 
@@ -34,27 +33,31 @@ class RefusalLimiter {
   // Whether this refused call gets records of its own. If not, it has been counted.
   bool Admit(std::string_view identity, std::string_view peer);
 
-  // Writes the counts of every second that is over. A thread of the limiter does it each second while there are any.
+  // Writes the counts of a second that is over. A thread of the limiter does it while there is something to count, and
+  // so does the first refusal of the next second.
   void WriteCounts();
 
  private:
   struct Source {
     std::string identity;
-    std::string peer;
-    absl::Duration start;  // of its second, on Clock::Monotonic
+    std::string peer;  // without its port
     int admitted = 0;
     std::int64_t counted = 0;
   };
+  using Sources = std::map<std::string, Source, std::less<>>;
 
+  Source& Find(std::string_view identity, std::string_view address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Sources TakeEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Write(const Sources& sources);
   void Work();
-  std::vector<Source> TakeEnded(absl::Duration now);
-  void WriteCount(const Source& source);
 
   AuditLog& log_;
   const Clock& clock_;
   Mutex mutex_;
   ConditionVariable changed_;
-  std::map<std::string, Source, std::less<>> sources_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration start_ ABSL_GUARDED_BY(mutex_);   // of the running second, on Clock::Monotonic
+  Sources sources_ ABSL_GUARDED_BY(mutex_);        // of the running second
+  bool counting_ ABSL_GUARDED_BY(mutex_) = false;  // one of them has a count
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
