@@ -36,6 +36,9 @@ class Issues {
   // Problems of another file that this one names.
   void Append(const Issues& other);
 
+  // Whether the file has a value at this very path, be it good or bad.
+  bool HasLine(std::string_view path) const { return lines_.contains(path); }
+
   bool empty() const { return all_.empty(); }
   const std::vector<Issue>& all() const { return all_; }
   const std::string& file() const { return file_; }

@@ -1,8 +1,11 @@
 #pragma once
 
 // The decisions. Pure functions of (policy snapshot, caller, call); nothing here does I/O. Safe for concurrent use.
+// Default deny: what no grant of the caller covers is refused, in the same words whether or not its portal exists.
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,42 +20,10 @@
 #include "service/base/names.h"
 #include "service/http/request.h"
 #include "service/policy/authorized_call.h"
+#include "service/policy/decision.h"
 #include "service/policy/model.h"
 
 namespace lmbroker::policy {
-
-// A forward call as policy sees it.
-struct ForwardQuestion {
-  PortalName portal;
-  std::optional<CredentialName> credential;  // unset: the one that the grant binds
-  http::Api api = http::Api::kManagement;
-  http::Method method = http::Method::kGet;
-  http::CanonicalPath path;
-};
-
-// A token operation as policy sees it. For kList over a whole portal `admin` is unset.
-struct TokenQuestion {
-  Verb verb = Verb::kGet;
-  PortalName portal;
-  std::optional<std::int32_t> admin;
-  std::optional<TokenType> type;  // unset where the verb does not know it yet (get, update, toggle, delete by name)
-  bool hand_over = false;
-};
-
-// A rule that almost matched, and the first thing in it that did not.
-struct NearMiss {
-  std::string rule;
-  std::string failed;  // e.g. "methods: has GET, call is DELETE"
-};
-
-struct Decision {
-  bool allowed = false;
-  std::string rule;                          // the deciding rule; empty when none matched
-  std::optional<Reason> reason;              // why not
-  std::string message;                       // the sentence for the caller when refused
-  std::optional<CredentialName> credential;  // forward: the credential to sign with
-  std::vector<NearMiss> nearest;             // only from Explain…
-};
 
 // What a caller's token grants cover at one portal, for lists.
 class TokenScope {
@@ -95,10 +66,11 @@ class Engine {
 
   // Whose identities these are: the caller with its policy name (and operator mark) filled in. An identity that the
   // policy does not know gives a Caller without a name: authenticated, and allowed nothing.
-  // NO_IDENTITY when the names belong to two different callers.
+  // NO_IDENTITY when there are none, or when they belong to two different callers.
   absl::StatusOr<Caller> Identify(const std::vector<std::string>& identities, std::string peer) const;
 
-  // The same functions decide and explain.
+  // The same functions decide and explain. What a caller may do follows from its name alone, looked up in this policy:
+  // a mark in the Caller that an older policy made counts nothing.
   Decision Decide(const Caller& caller, const ForwardQuestion& question) const;
   Decision Decide(const Caller& caller, const TokenQuestion& question) const;
   Decision Explain(const Caller& caller, const ForwardQuestion& question) const;
@@ -110,6 +82,7 @@ class Engine {
   static absl::Status RefuseSecretEndpoint(http::Api api, const http::CanonicalPath& path);
 
   // Decide, then the proof; or the refusal (SECRET_ENDPOINT, NO_GRANT, ACCOUNT_ENDPOINT, FIELD_INVALID on credential).
+  // Looks into the body too, where a question cannot: a write to users may embed no tokens (endpoints.h).
   absl::StatusOr<AuthorizedCall> Authorize(const Caller& caller, const PortalName& portal,
                                            const std::optional<CredentialName>& credential,
                                            std::shared_ptr<const http::CanonicalRequest> request) const;
@@ -128,7 +101,17 @@ class Engine {
   const Policy& policy() const { return *policy_; }
 
  private:
+  // The grants of one caller by portal, so that judging does not grow with what other callers or portals have.
+  struct CallerIndex {
+    std::map<PortalName, std::vector<const ForwardGrant*>> forward;
+    std::map<PortalName, std::vector<const TokensGrant*>> tokens;
+  };
+
+  // The position of the caller's rules in the policy; unset for one that the policy does not know.
+  std::optional<std::size_t> RulesOf(const Caller& caller) const;
+
   std::shared_ptr<const Policy> policy_;
+  std::vector<CallerIndex> index_;  // in the order of policy_->callers, whose grants it points to
 };
 
 }  // namespace lmbroker::policy

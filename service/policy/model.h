@@ -16,10 +16,9 @@
 #include "service/http/method.h"
 #include "service/http/request.h"
 #include "service/policy/match.h"
+#include "service/policy/verb.h"
 
 namespace lmbroker::policy {
-
-enum class Verb { kCreate, kList, kGet, kUpdate, kToggle, kDelete, kRotate };
 
 struct ForwardGrant {
   std::string rule;  // "inventory.forward[0]"
@@ -29,7 +28,7 @@ struct ForwardGrant {
   std::vector<http::Method> methods;
   std::vector<PathPattern> paths;
   bool account_writes = false;
-  std::optional<absl::Duration> share;
+  std::optional<absl::Duration> share;  // a permission to share replies; this version shares none
 };
 
 struct TokensGrant {
@@ -39,17 +38,17 @@ struct TokensGrant {
   std::vector<std::int32_t> admins;
   std::vector<TokenType> types;
   std::vector<Verb> verbs;
-  std::optional<absl::Duration> max_ttl;
+  std::optional<absl::Duration> max_ttl;  // every token is leased; this version cannot, so it refuses to create one
   bool hand_over = false;
 };
 
 struct CallerRules {
-  std::string name;
+  std::string name;  // letters, digits, '.', '_', '-'; never looks like an identity
   std::vector<std::string> identities;
   std::vector<ForwardGrant> forward;
   std::vector<TokensGrant> tokens;
-  int weight = 1;
-  std::optional<int> max_per_minute;
+  int weight = 1;                     // this version weighs all callers the same
+  std::optional<int> max_per_minute;  // this version counts nothing
   bool is_operator = false;
 };
 

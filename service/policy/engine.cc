@@ -1,0 +1,185 @@
+#include "service/policy/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "service/base/status_macros.h"
+#include "service/base/text.h"
+#include "service/policy/endpoints.h"
+#include "service/policy/forward_judge.h"
+#include "service/policy/token_judge.h"
+
+namespace lmbroker::policy {
+namespace {
+
+template <class Index>
+const typename Index::mapped_type& GrantsAt(const Index& index, const PortalName& portal) {
+  static const typename Index::mapped_type kNone;
+  const auto found = index.find(portal);
+  return found == index.end() ? kNone : found->second;
+}
+
+// For a caller of whom the policy knows nothing.
+std::string UnknownCallerMessage(const Caller& caller) {
+  return fmt::format("The policy has no caller with the identity {}; ask an operator to add it.",
+                     Excerpt(caller.identity));
+}
+
+absl::Status RefuseSecret() {
+  return Refuse(Reason::kSecretEndpoint,
+                "The broker forwards no call to LogicMonitor's token endpoints, whoever asks; use TokenService.",
+                {.field = "path"});
+}
+
+absl::Status RefusalOf(const Decision& decision) {
+  RefusalDetails details;
+  if (!decision.rule.empty()) details.metadata["rule"] = decision.rule;
+  if (decision.reason == Reason::kSecretEndpoint) details.field = "path";
+  if (decision.reason == Reason::kFieldInvalid) details.field = "credential";
+  return Refuse(*decision.reason, decision.message, std::move(details));
+}
+
+}  // namespace
+
+bool TokenScope::Covers(std::int32_t admin, TokenType type) const {
+  return std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) {
+    const bool admin_fits =
+        part.any_admin || std::find(part.admins.begin(), part.admins.end(), admin) != part.admins.end();
+    return admin_fits && std::find(part.types.begin(), part.types.end(), type) != part.types.end();
+  });
+}
+
+Engine::Engine(std::shared_ptr<const Policy> policy) : policy_(std::move(policy)) {
+  for (const CallerRules& rules : policy_->callers) {
+    CallerIndex& index = index_.emplace_back();
+    for (const ForwardGrant& grant : rules.forward) index.forward[grant.portal].push_back(&grant);
+    for (const TokensGrant& grant : rules.tokens) index.tokens[grant.portal].push_back(&grant);
+  }
+}
+
+absl::StatusOr<Caller> Engine::Identify(const std::vector<std::string>& identities, std::string peer) const {
+  if (identities.empty()) return Refuse(Reason::kNoIdentity, "The call has no identity; present a client certificate.");
+  Caller caller{.identity = identities.front(), .peer = std::move(peer)};
+  for (const std::string& identity : identities) {
+    const auto found = policy_->by_identity.find(identity);
+    if (found == policy_->by_identity.end()) continue;
+    const CallerRules& rules = policy_->callers[found->second];
+    if (caller.name.empty()) {
+      caller.identity = identity;
+      caller.name = rules.name;
+      caller.is_operator = rules.is_operator;
+    } else if (caller.name != rules.name) {
+      return Refuse(Reason::kNoIdentity,
+                    "The names in the certificate belong to two callers of the policy; present one that names one.");
+    }
+  }
+  return caller;
+}
+
+std::optional<std::size_t> Engine::RulesOf(const Caller& caller) const {
+  const auto found = policy_->by_name.find(caller.name);
+  return found == policy_->by_name.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<Caller> Engine::FindCaller(std::string_view identity_or_name) const {
+  auto found = policy_->by_identity.find(identity_or_name);
+  const bool by_identity = found != policy_->by_identity.end();
+  if (!by_identity) found = policy_->by_name.find(identity_or_name);
+  if (!by_identity && found == policy_->by_name.end()) return std::nullopt;
+  const CallerRules& rules = policy_->callers[found->second];
+  return Caller{.identity = by_identity ? found->first : rules.identities.front(),
+                .name = rules.name,
+                .is_operator = rules.is_operator};
+}
+
+Decision Engine::Decide(const Caller& caller, const ForwardQuestion& question) const {
+  if (IsSecretEndpoint(question.path)) {
+    return {.reason = Reason::kSecretEndpoint, .message = std::string(RefuseSecret().message())};
+  }
+  const auto rules = RulesOf(caller);
+  if (!rules.has_value()) return {.reason = Reason::kNoGrant, .message = UnknownCallerMessage(caller)};
+  return JudgeForward(policy_->callers[*rules], GrantsAt(index_[*rules].forward, question.portal), question);
+}
+
+Decision Engine::Decide(const Caller& caller, const TokenQuestion& question) const {
+  const auto rules = RulesOf(caller);
+  if (!rules.has_value()) return {.reason = Reason::kNoGrant, .message = UnknownCallerMessage(caller)};
+  return JudgeTokens(policy_->callers[*rules], GrantsAt(index_[*rules].tokens, question.portal), question);
+}
+
+Decision Engine::Explain(const Caller& caller, const ForwardQuestion& question) const {
+  Decision decision = Decide(caller, question);
+  const auto rules = RulesOf(caller);
+  // No rule is near an endpoint that none can open.
+  if (!decision.allowed && decision.reason != Reason::kSecretEndpoint && rules.has_value()) {
+    decision.nearest = NearestForward(policy_->callers[*rules], question);
+  }
+  return decision;
+}
+
+Decision Engine::Explain(const Caller& caller, const TokenQuestion& question) const {
+  Decision decision = Decide(caller, question);
+  const auto rules = RulesOf(caller);
+  if (!decision.allowed && rules.has_value()) decision.nearest = NearestTokens(policy_->callers[*rules], question);
+  return decision;
+}
+
+absl::Status Engine::RefuseSecretEndpoint(http::Api /*api*/, const http::CanonicalPath& path) {
+  return IsSecretEndpoint(path) ? RefuseSecret() : absl::OkStatus();
+}
+
+absl::StatusOr<AuthorizedCall> Engine::Authorize(const Caller& caller, const PortalName& portal,
+                                                 const std::optional<CredentialName>& credential,
+                                                 std::shared_ptr<const http::CanonicalRequest> request) const {
+  const Decision decision = Decide(caller, ForwardQuestion{.portal = portal,
+                                                           .credential = credential,
+                                                           .api = request->api(),
+                                                           .method = request->method(),
+                                                           .path = request->path()});
+  if (!decision.allowed) return RefusalOf(decision);
+  RETURN_IF_ERROR(RefuseEmbeddedTokens(*request));
+  return AuthorizedCall(std::move(request), *decision.credential, decision.rule);
+}
+
+absl::StatusOr<TokenGrant> Engine::Authorize(const Caller& caller, const TokenQuestion& question) const {
+  const Decision decision = Decide(caller, question);
+  if (!decision.allowed) return RefusalOf(decision);
+  return TokenGrant(question.portal, question.verb, decision.rule);
+}
+
+absl::StatusOr<TokenScope> Engine::Scope(const Caller& caller, const PortalName& portal) const {
+  const Decision decision = Decide(caller, TokenQuestion{.verb = Verb::kList, .portal = portal});
+  if (!decision.allowed) return RefusalOf(decision);
+  TokenScope scope;
+  scope.rule_ = decision.rule;
+  const std::size_t rules = *RulesOf(caller);
+  if (policy_->callers[rules].is_operator) {
+    scope.parts_.push_back({.any_admin = true, .types = {TokenType::kLmv1, TokenType::kBearer}});
+  }
+  for (const TokensGrant* grant : GrantsAt(index_[rules].tokens, portal)) {
+    if (std::find(grant->verbs.begin(), grant->verbs.end(), Verb::kList) == grant->verbs.end()) continue;
+    scope.parts_.push_back({.any_admin = grant->any_admin, .admins = grant->admins, .types = grant->types});
+  }
+  return scope;
+}
+
+absl::StatusOr<TokenGrant> Engine::AuthorizeOperator(const Caller& caller, const PortalName& portal) const {
+  const auto rules = RulesOf(caller);
+  if (!rules.has_value()) return Refuse(Reason::kNoGrant, UnknownCallerMessage(caller));
+  if (!policy_->callers[*rules].is_operator) {
+    return Refuse(Reason::kNoGrant, fmt::format("This needs an operator, and the caller {} is none.", caller.name));
+  }
+  return TokenGrant(portal, Verb::kGet, OperatorRule(policy_->callers[*rules]));
+}
+
+absl::StatusOr<AuthorizedCall> Engine::Administer(const TokenGrant& grant, const CredentialName& credential,
+                                                  http::CanonicalRequest request) const {
+  if (grant.portal() != credential.portal()) {
+    return Refuse(Reason::kInternal, "A management request was made for another portal than was granted.");
+  }
+  return AuthorizedCall(std::make_shared<const http::CanonicalRequest>(std::move(request)), credential, grant.rule());
+}
+
+}  // namespace lmbroker::policy

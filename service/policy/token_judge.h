@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "service/base/token.h"
+#include "service/policy/decision.h"
+#include "service/policy/model.h"
+
+namespace lmbroker::policy {
+
+// "inventory.operator": the rule by which an operator may do what needs no grant.
+std::string OperatorRule(const CallerRules& caller);
+
+// "LMV1" or "BEARER", as policy files write it.
+std::string_view TypeWord(TokenType type);
+
+// Judges a token operation by a caller's grants at the portal of the question, in the order of the file, then by its
+// being an operator.
+Decision JudgeTokens(const CallerRules& caller, const std::vector<const TokensGrant*>& grants,
+                     const TokenQuestion& question);
+
+// For a question that JudgeTokens refused: the caller's most similar token grants, and what failed in each.
+std::vector<NearMiss> NearestTokens(const CallerRules& caller, const TokenQuestion& question);
+
+}  // namespace lmbroker::policy
