@@ -1,6 +1,6 @@
 #pragma once
 
-// Rows of the store as plain values.
+// Rows of the store as plain values. Times are kept in whole microseconds.
 
 #include <cstdint>
 #include <optional>
@@ -10,14 +10,11 @@
 
 #include "service/base/names.h"
 #include "service/base/token.h"
+#include "service/crypto/sealed_secret.h"
 
 namespace lmbroker::store {
 
-// A secret as it lies on disk: sealed by crypto::Envelope, opaque here. Safe to copy, useless without the key ring.
-struct SealedSecret {
-  std::string bytes;
-  std::uint32_t key_version = 0;  // of the key-encryption key that wraps it
-};
+using crypto::SealedSecret;
 
 enum class CredentialState { kActive, kQuarantined, kRotating };
 

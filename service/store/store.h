@@ -13,7 +13,9 @@ namespace lmbroker::store {
 
 // What the broker remembers. Every method is one transaction: done and on disk when it returns OK, without effect
 // otherwise. Blocks on the disk; never call it from the data path. Safe for concurrent use.
-// STORE_UNAVAILABLE when the disk or database fails.
+// STORE_UNAVAILABLE when the disk or database fails. (If the very disk fails while it is told to keep a change, that
+// change may be there after a restart all the same; never half of it.)
+// INTERNAL for records that contradict themselves or the store: a defect of the caller.
 class Store {
  public:
   virtual ~Store() = default;
@@ -24,24 +26,26 @@ class Store {
   virtual absl::StatusOr<CredentialRecord> GetCredential(const CredentialName& name) = 0;
   // All of one portal, by id; all portals when unset.
   virtual absl::StatusOr<std::vector<CredentialRecord>> ListCredentials(const std::optional<PortalName>& portal) = 0;
-  // Replaces the row; UNKNOWN_CREDENTIAL if there is none.
+  // Replaces all but the name; UNKNOWN_CREDENTIAL if there is none.
   virtual absl::Status UpdateCredential(const CredentialRecord& record) = 0;
   // UNKNOWN_CREDENTIAL if there is none. Tokens that point to it are unbound in the same transaction.
   virtual absl::Status DeleteCredential(const CredentialName& name) = 0;
 
   // UNKNOWN_TOKEN if the broker did not create it.
   virtual absl::StatusOr<TokenRecord> GetToken(const TokenName& name) = 0;
+  // All of one portal, by admin and id.
   virtual absl::StatusOr<std::vector<TokenRecord>> ListTokens(const PortalName& portal) = 0;
-  // Forgets the token and the credential bound to it, in one transaction. OK when neither exists.
+  // Forgets the token and every credential whose `token` it is. OK when there is neither.
   virtual absl::Status DeleteToken(const TokenName& name) = 0;
 
-  // Step 1 of a create: the durable intent. The marker must be new.
+  // Step 1 of a create: the durable intent, phase kIntended, without token. The marker must be new.
   virtual absl::Status BeginCreate(const CreateIntent& intent) = 0;
   // Step 3: the intent becomes kCommitted with its token, and token (and credential, in custody) appear; all or none.
-  // CREDENTIAL_EXISTS if the handle was taken meanwhile.
+  // The intent must be in kIntended and the token new and of its admin; token and credential name each other, and in
+  // hand-over there is no credential. CREDENTIAL_EXISTS if the handle was taken meanwhile.
   virtual absl::Status CommitCreate(std::string_view marker, const TokenRecord& token,
                                     const std::optional<CredentialRecord>& credential) = 0;
-  // Step 4 done, or the create given up. INTERNAL if the marker is unknown.
+  // Step 4 done (kFinished), or the create given up (kAbandoned). INTERNAL if the marker is unknown.
   virtual absl::Status EndCreate(std::string_view marker, CreatePhase phase) = 0;
   // Creates that are neither finished nor abandoned, oldest first: what recovery starts from.
   virtual absl::StatusOr<std::vector<CreateIntent>> OpenCreates() = 0;

@@ -1,0 +1,25 @@
+#pragma once
+
+// The table `creates`: the durable steps of two-phase creates. Each function is one statement within the caller's
+// transaction.
+
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "service/store/records.h"
+#include "service/store/sqlite_database.h"
+
+namespace lmbroker::store {
+
+// INTERNAL when the marker is not new.
+absl::Status InsertCreateRow(const Database& database, const CreateIntent& intent);
+// INTERNAL when the marker is unknown.
+absl::StatusOr<CreateIntent> GetCreateRow(const Database& database, std::string_view marker);
+absl::Status SetCreateCommitted(const Database& database, std::string_view marker, const TokenName& token);
+absl::Status SetCreatePhase(const Database& database, std::string_view marker, CreatePhase phase);
+// Neither finished nor abandoned, in the order in which they began.
+absl::StatusOr<std::vector<CreateIntent>> ListOpenCreateRows(const Database& database);
+
+}  // namespace lmbroker::store

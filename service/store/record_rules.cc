@@ -1,0 +1,53 @@
+#include "service/store/record_rules.h"
+
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "service/base/error.h"
+#include "service/base/status_macros.h"
+
+namespace lmbroker::store {
+namespace {
+
+absl::Status Require(bool holds, std::string_view rule) {
+  if (holds) return absl::OkStatus();
+  return Refuse(Reason::kInternal, fmt::format("The broker gave its store a record that breaks a rule: {}.", rule));
+}
+
+}  // namespace
+
+absl::Status CheckCredential(const CredentialRecord& record) {
+  RETURN_IF_ERROR(Require(!record.token.has_value() || record.token->portal() == record.name.portal(),
+                          "a credential's token is of its own portal"));
+  return Require(record.version > 0, "versions count from 1");
+}
+
+absl::Status CheckIntent(const CreateIntent& intent) {
+  RETURN_IF_ERROR(Require(!intent.marker.empty(), "a create has a marker"));
+  RETURN_IF_ERROR(Require(intent.phase == CreatePhase::kIntended && !intent.token.has_value(),
+                          "a create begins as an intent, without a token"));
+  if (!intent.credential.has_value()) return absl::OkStatus();
+  RETURN_IF_ERROR(Require(!intent.hand_over, "what is handed over has no credential"));
+  return Require(intent.credential->portal() == intent.admin.portal(), "a create stays in one portal");
+}
+
+absl::Status CheckCommit(const CreateIntent& intent, const TokenRecord& token,
+                         const std::optional<CredentialRecord>& credential) {
+  RETURN_IF_ERROR(Require(intent.phase == CreatePhase::kIntended, "a create is committed once"));
+  RETURN_IF_ERROR(Require(token.name.admin() == intent.admin, "a token is created for the admin of its intent"));
+  const TokenCustody custody = intent.hand_over ? TokenCustody::kHandedOver : TokenCustody::kBroker;
+  RETURN_IF_ERROR(Require(token.custody == custody && credential.has_value() == !intent.hand_over,
+                          "a new token has a credential unless it is handed over"));
+  if (!credential.has_value()) return Require(!token.credential.has_value(), "what is handed over has no credential");
+  RETURN_IF_ERROR(Require(token.credential == credential->name && credential->token == token.name,
+                          "a new token and its credential name each other"));
+  return CheckCredential(*credential);
+}
+
+absl::Status CheckEnd(CreatePhase phase) {
+  return Require(phase == CreatePhase::kFinished || phase == CreatePhase::kAbandoned,
+                 "a create ends finished or abandoned");
+}
+
+}  // namespace lmbroker::store

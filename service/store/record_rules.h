@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+
+#include <absl/status/status.h>
+
+#include "service/store/records.h"
+
+namespace lmbroker::store {
+
+// What every Store asks of the records that it is given, before it looks at its own. INTERNAL when one contradicts
+// itself or its companions: no caller of the API can cause that, so it is a defect of ours.
+
+// The token underneath is of the credential's portal, and the version counts from 1.
+absl::Status CheckCredential(const CredentialRecord& record);
+
+// A new intent: phase kIntended, no token yet, the handle (never with hand-over) in the admin's portal.
+absl::Status CheckIntent(const CreateIntent& intent);
+
+// Step 3 of `intent`: still in kIntended; the token is of its admin; credential and token name each other, or the
+// secret is handed over and there is no credential.
+absl::Status CheckCommit(const CreateIntent& intent, const TokenRecord& token,
+                         const std::optional<CredentialRecord>& credential);
+
+// A create ends in kFinished or kAbandoned.
+absl::Status CheckEnd(CreatePhase phase);
+
+}  // namespace lmbroker::store

@@ -1,0 +1,102 @@
+#include "service/store/sqlite_store.h"
+
+#include "service/base/status_macros.h"
+#include "service/store/create_rows.h"
+#include "service/store/credential_rows.h"
+#include "service/store/record_rules.h"
+#include "service/store/token_rows.h"
+
+namespace lmbroker::store {
+namespace {
+
+// Deletes the credential and makes the tokens forget it.
+absl::Status RemoveCredential(const Database& database, const CredentialName& name) {
+  RETURN_IF_ERROR(UnbindTokenRows(database, name));
+  return DeleteCredentialRow(database, name);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const Options& options) {
+  ASSIGN_OR_RETURN(Database database, Database::Open(options.path, options.wait));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database)));
+}
+
+template <class Work>
+absl::Status SqliteStore::Write(Work work) {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database_));
+  RETURN_IF_ERROR(work(database_));
+  return transaction.Commit();
+}
+
+absl::Status SqliteStore::InsertCredential(const CredentialRecord& record) {
+  RETURN_IF_ERROR(CheckCredential(record));
+  return Write([&](const Database& database) { return InsertCredentialRow(database, record); });
+}
+
+absl::StatusOr<CredentialRecord> SqliteStore::GetCredential(const CredentialName& name) {
+  const MutexLock lock(mutex_);
+  return GetCredentialRow(database_, name);
+}
+
+absl::StatusOr<std::vector<CredentialRecord>> SqliteStore::ListCredentials(const std::optional<PortalName>& portal) {
+  const MutexLock lock(mutex_);
+  return ListCredentialRows(database_, portal);
+}
+
+absl::Status SqliteStore::UpdateCredential(const CredentialRecord& record) {
+  RETURN_IF_ERROR(CheckCredential(record));
+  return Write([&](const Database& database) { return UpdateCredentialRow(database, record); });
+}
+
+absl::Status SqliteStore::DeleteCredential(const CredentialName& name) {
+  return Write([&](const Database& database) { return RemoveCredential(database, name); });
+}
+
+absl::StatusOr<TokenRecord> SqliteStore::GetToken(const TokenName& name) {
+  const MutexLock lock(mutex_);
+  return GetTokenRow(database_, name);
+}
+
+absl::StatusOr<std::vector<TokenRecord>> SqliteStore::ListTokens(const PortalName& portal) {
+  const MutexLock lock(mutex_);
+  return ListTokenRows(database_, portal);
+}
+
+absl::Status SqliteStore::DeleteToken(const TokenName& name) {
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::vector<CredentialName> credentials, CredentialsOfToken(database, name));
+    for (const CredentialName& credential : credentials) RETURN_IF_ERROR(RemoveCredential(database, credential));
+    return DeleteTokenRow(database, name);
+  });
+}
+
+absl::Status SqliteStore::BeginCreate(const CreateIntent& intent) {
+  RETURN_IF_ERROR(CheckIntent(intent));
+  return Write([&](const Database& database) { return InsertCreateRow(database, intent); });
+}
+
+absl::Status SqliteStore::CommitCreate(std::string_view marker, const TokenRecord& token,
+                                       const std::optional<CredentialRecord>& credential) {
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const CreateIntent intent, GetCreateRow(database, marker));
+    RETURN_IF_ERROR(CheckCommit(intent, token, credential));
+    // The credential first: the token refers to it.
+    if (credential.has_value()) RETURN_IF_ERROR(InsertCredentialRow(database, *credential));
+    RETURN_IF_ERROR(InsertTokenRow(database, token));
+    return SetCreateCommitted(database, marker, token.name);
+  });
+}
+
+absl::Status SqliteStore::EndCreate(std::string_view marker, CreatePhase phase) {
+  RETURN_IF_ERROR(CheckEnd(phase));
+  return Write([&](const Database& database) { return SetCreatePhase(database, marker, phase); });
+}
+
+absl::StatusOr<std::vector<CreateIntent>> SqliteStore::OpenCreates() {
+  const MutexLock lock(mutex_);
+  return ListOpenCreateRows(database_);
+}
+
+}  // namespace lmbroker::store
