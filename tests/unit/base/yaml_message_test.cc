@@ -1,5 +1,6 @@
 #include "service/base/yaml_message.h"
 
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,6 +85,7 @@ struct Wrong {
   std::string text;
   std::string problem;
 };
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.name; }
 
 class WrongYaml : public ::testing::TestWithParam<Wrong> {};
 

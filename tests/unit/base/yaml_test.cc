@@ -1,6 +1,7 @@
 #include "service/base/yaml.h"
 
 #include <cstddef>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,7 @@ struct Hostile {
   int line;  // 0: whole file; -1: not looked at
   std::string problem;
 };
+void PrintTo(const Hostile& hostile, std::ostream* out) { *out << hostile.name; }
 
 class HostileYaml : public ::testing::TestWithParam<Hostile> {};
 
