@@ -1,0 +1,165 @@
+#include "service/core/create_cleanup.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "service/base/error.h"
+#include "service/base/status_macros.h"
+#include "service/core/token_listing.h"
+#include "service/core/token_lookup.h"
+#include "service/portal/token_requests.h"
+
+namespace lmbroker::core {
+namespace {
+
+constexpr absl::Duration kBackgroundTime = absl::Seconds(60);
+
+std::map<std::string, std::string> WithCause(const absl::Status& cause) {
+  auto metadata = MetadataOf(cause);
+  metadata.erase("field");
+  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata.try_emplace("cause", ReasonName(*reason));
+  return metadata;
+}
+
+// The portal has answered, so it is no longer at work on the request. A gateway's answer says nothing of the portal.
+bool HasEnded(const absl::Status& failure) {
+  const auto metadata = MetadataOf(failure);
+  const auto status = metadata.find("http_status");
+  return status != metadata.end() && status->second != "502" && status->second != "504";
+}
+
+// No later try of the same can do better.
+bool IsFinal(const absl::Status& failure) {
+  for (const Reason reason : {Reason::kPortalRejected, Reason::kPortalDenied, Reason::kPortalConflict,
+                              Reason::kMasterRefused, Reason::kUnknownToken}) {
+    if (IsRefusal(failure, reason)) return true;
+  }
+  return false;
+}
+
+absl::Status NothingChanged(std::string_view what, const absl::Status& cause) {
+  return Refuse(Reason::kPortalError, fmt::format("{}; nothing has changed, repeat the request.", what),
+                {.metadata = WithCause(cause)});
+}
+
+absl::Status StillOpen(const TokenName& name, std::string_view what, const absl::Status& cause) {
+  auto metadata = WithCause(cause);
+  metadata["token"] = name.ToString();
+  return Refuse(Reason::kOutcomeUnknown,
+                fmt::format("{}; the broker goes on in the background, get the token to see "
+                            "how it ended.",
+                            what),
+                {.metadata = std::move(metadata)});
+}
+
+}  // namespace
+
+absl::Status CreateCleanup::AfterFailedPost(const absl::Status& failure) const {
+  if (!IsRefusal(failure, Reason::kOutcomeUnknown)) {
+    End(store::CreatePhase::kAbandoned);
+    return failure;
+  }
+  PortalSession session = session_;
+  const absl::StatusOr<int> deleted = DeleteMarked(session);
+  if (deleted.ok() && (*deleted > 0 || HasEnded(failure))) {
+    End(store::CreatePhase::kAbandoned);
+    return NothingChanged(*deleted > 0
+                              ? "The portal created the token, but its answer with the secret was lost, so the "
+                                "broker deleted the token again"
+                              : "The portal failed, and the broker found no new token there",
+                          failure);
+  }
+  if (!deleted.ok()) {
+    InBackground([](const CreateCleanup& cleanup, PortalSession& own) {
+      const absl::StatusOr<int> found = cleanup.DeleteMarked(own);
+      if (found.ok() && *found > 0) cleanup.End(store::CreatePhase::kAbandoned);
+    });
+  }
+  return Refuse(Reason::kOutcomeUnknown,
+                "The portal did not say whether it created the token; at most a disabled one can appear, whose note "
+                "starts with lmbroker:, so it is safe to create another.",
+                {.metadata = WithCause(failure)});
+}
+
+absl::Status CreateCleanup::Undo(const TokenName& name, const absl::Status& cause) const {
+  PortalSession session = session_;
+  if (TakeBack(session, name).ok()) return cause;
+  InBackground([name](const CreateCleanup& cleanup, PortalSession& own) { (void)cleanup.TakeBack(own, name); });
+  return StillOpen(name, "The create failed and its token could not be deleted yet", cause);
+}
+
+absl::Status CreateCleanup::Complete(portal::LmToken& token) const {
+  const TokenName name(intent_.admin, token.id);
+  PortalSession session = session_;
+  const absl::Status done = SetNoteAndStatus(session, token);
+  if (done.ok()) return done;
+  if (IsFinal(done)) return Undo(name, done);
+  // A secret that nobody receives must not become usable.
+  if (intent_.hand_over)
+    return Undo(name, NothingChanged("The portal did not enable the new token in time, so the "
+                                     "broker deleted it again",
+                                     done));
+  InBackground([token](const CreateCleanup& cleanup, PortalSession& own) mutable {
+    (void)cleanup.SetNoteAndStatus(own, token);
+  });
+  return StillOpen(name, "The token is created, but its note and status are not set yet", done);
+}
+
+absl::StatusOr<int> CreateCleanup::DeleteMarked(PortalSession& session) const {
+  ASSIGN_OR_RETURN(const std::vector<portal::LmToken> tokens,
+                   ReadTokens(session, {.admin = intent_.admin.id(), .type = intent_.type}));
+  int deleted = 0;
+  for (const portal::LmToken& token : tokens) {
+    if (token.note != intent_.marker) continue;
+    RETURN_IF_ERROR(Delete(session, TokenName(intent_.admin, token.id)));
+    ++deleted;
+  }
+  return deleted;
+}
+
+absl::Status CreateCleanup::Delete(PortalSession& session, const TokenName& name) const {
+  ASSIGN_OR_RETURN(http::CanonicalRequest request, portal::DeleteToken(name.admin().id(), name.id()));
+  const absl::Status status =
+      session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status();
+  return IsRefusal(status, Reason::kUnknownToken) ? absl::OkStatus() : status;
+}
+
+absl::Status CreateCleanup::TakeBack(PortalSession& session, const TokenName& name) const {
+  RETURN_IF_ERROR(Delete(session, name));
+  RETURN_IF_ERROR(parts_.custody.ForgetToken(name));
+  End(store::CreatePhase::kAbandoned);
+  return absl::OkStatus();
+}
+
+absl::Status CreateCleanup::SetNoteAndStatus(PortalSession& session, portal::LmToken& token) const {
+  const std::int32_t admin = intent_.admin.id();
+  // It is disabled already, so only a token to be enabled needs its status set.
+  ASSIGN_OR_RETURN(http::CanonicalRequest request,
+                   intent_.status == TokenStatus::kEnabled
+                       ? portal::PatchNoteAndStatus(admin, token.id, intent_.note, intent_.status)
+                       : portal::PatchNote(admin, token.id, intent_.note));
+  RETURN_IF_ERROR(session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
+  token.note = intent_.note;
+  token.status = intent_.status;
+  parts_.custody.LearnTokenStatus(session.portal(), {&token, 1});
+  End(store::CreatePhase::kFinished);
+  return absl::OkStatus();
+}
+
+// A full pool leaves the work to recovery.
+void CreateCleanup::InBackground(absl::AnyInvocable<void(const CreateCleanup&, PortalSession&)> work) const {
+  (void)parts_.background.TryPost([cleanup = *this, work = std::move(work)]() mutable {
+    PortalSession session = cleanup.session_.Detached(kBackgroundTime);
+    work(cleanup, session);
+  });
+}
+
+// The store may fail here: then the intent stays open, and recovery finds that there is nothing left to do.
+void CreateCleanup::End(store::CreatePhase phase) const { (void)parts_.store.EndCreate(intent_.marker, phase); }
+
+}  // namespace lmbroker::core

@@ -1,0 +1,201 @@
+#include "service/core/custody.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "service/base/error.h"
+#include "service/base/status_macros.h"
+
+namespace lmbroker::core {
+namespace {
+
+crypto::Binding BindingOf(const store::CredentialRecord& record) {
+  return {.credential = record.name,
+          .version = record.version,
+          .purpose = record.type == TokenType::kLmv1 ? crypto::Purpose::kAccessKey : crypto::Purpose::kBearerToken};
+}
+
+std::shared_ptr<const Custody::Entry> MakeEntry(store::CredentialRecord record, Secret secret) {
+  portal::SecretForms forms(secret);
+  sign::Key key{.type = record.type, .access_id = record.access_id, .secret = std::move(secret)};
+  return std::make_shared<const Custody::Entry>(
+      Custody::Entry{.record = std::move(record), .key = std::move(key), .forms = std::move(forms)});
+}
+
+absl::Status Disabled(const CredentialName& name, std::string_view what, std::string_view how) {
+  return Refuse(Reason::kCredentialDisabled,
+                fmt::format("The broker does not sign with {}: {} is disabled; {}.", name.ToString(), what, how));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Custody>> Custody::Open(store::Store& store, const crypto::Envelope& envelope,
+                                                       const Clock& clock) {
+  std::unique_ptr<Custody> custody(new Custody(store, envelope, clock));
+  ASSIGN_OR_RETURN(const std::vector<store::CredentialRecord> records, store.ListCredentials(std::nullopt));
+  std::string problems;
+  for (const store::CredentialRecord& record : records) {
+    absl::StatusOr<Secret> secret = envelope.Open(record.secret, BindingOf(record));
+    if (secret.ok()) {
+      custody->Show(record, *std::move(secret));
+    } else {
+      problems += fmt::format("\n  {}: {}", record.name.ToString(), secret.status().ToString());
+    }
+  }
+  if (problems.empty()) return custody;
+  return absl::FailedPreconditionError(fmt::format(
+      "These credentials cannot be opened with the key ring; restore the ring that sealed them:{}", problems));
+}
+
+absl::StatusOr<Custody::Row> Custody::RowOf(const CredentialName& name) const {
+  const MutexLock lock(mutex_);
+  const auto found = rows_.find(name);
+  if (found != rows_.end()) return found->second;
+  return Refuse(Reason::kUnknownCredential,
+                fmt::format("The broker has no {}; an operator can import it.", name.ToString()));
+}
+
+absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Lookup(const CredentialName& name) const {
+  ASSIGN_OR_RETURN(Row row, RowOf(name));
+  if (row.entry->record.status == TokenStatus::kDisabled) {
+    return Disabled(name, "it", "an operator can enable it with ToggleCredential");
+  }
+  if (row.entry->record.state == store::CredentialState::kQuarantined) {
+    return Refuse(Reason::kCredentialQuarantined,
+                  fmt::format("The broker holds {} back because the portal refused it repeatedly; an operator should "
+                              "probe it.",
+                              name.ToString()));
+  }
+  if (row.token_status == TokenStatus::kDisabled) {
+    return Disabled(name, "its token at the portal", "enable it with ToggleToken");
+  }
+  const MutexLock lock(mutex_);
+  if (const auto found = rows_.find(name); found != rows_.end()) found->second.last_use = clock_.Now();
+  return std::move(row.entry);
+}
+
+absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Find(const CredentialName& name) const {
+  ASSIGN_OR_RETURN(Row row, RowOf(name));
+  return std::move(row.entry);
+}
+
+bool Custody::Has(const CredentialName& name) const {
+  const MutexLock lock(mutex_);
+  return rows_.contains(name);
+}
+
+absl::StatusOr<store::CredentialRecord> Custody::Describe(const CredentialName& name) const {
+  ASSIGN_OR_RETURN(const Row row, RowOf(name));
+  store::CredentialRecord record = row.entry->record;
+  if (row.last_use.has_value()) record.last_use_time = row.last_use;
+  return record;
+}
+
+std::vector<store::CredentialRecord> Custody::List(const std::optional<PortalName>& portal) const {
+  std::vector<store::CredentialRecord> records;
+  const MutexLock lock(mutex_);
+  for (const auto& [name, row] : rows_) {
+    if (portal.has_value() && name.portal() != *portal) continue;
+    records.push_back(row.entry->record);
+    if (row.last_use.has_value()) records.back().last_use_time = row.last_use;
+  }
+  return records;
+}
+
+absl::Status Custody::Seal(store::CredentialRecord& record, const Secret& secret) const {
+  ASSIGN_OR_RETURN(record.secret, envelope_.Seal(secret, BindingOf(record)));
+  return absl::OkStatus();
+}
+
+void Custody::Show(store::CredentialRecord record, Secret secret) {
+  record.secret = {};
+  CredentialName name = record.name;
+  Row row{.entry = MakeEntry(std::move(record), std::move(secret))};
+  const MutexLock lock(mutex_);
+  rows_.insert_or_assign(std::move(name), std::move(row));
+}
+
+absl::Status Custody::Import(store::CredentialRecord record, Secret secret) {
+  RETURN_IF_ERROR(Seal(record, secret));
+  const MutexLock change(changes_);
+  RETURN_IF_ERROR(store_.InsertCredential(record));
+  Show(std::move(record), std::move(secret));
+  return absl::OkStatus();
+}
+
+absl::Status Custody::Adopt(std::string_view marker, const store::TokenRecord& token, store::CredentialRecord record,
+                            Secret secret) {
+  RETURN_IF_ERROR(Seal(record, secret));
+  const MutexLock change(changes_);
+  RETURN_IF_ERROR(store_.CommitCreate(marker, token, record));
+  Show(std::move(record), std::move(secret));
+  return absl::OkStatus();
+}
+
+absl::Status Custody::Rewrite(const store::CredentialRecord& record) {
+  ASSIGN_OR_RETURN(const store::CredentialRecord stored, store_.GetCredential(record.name));
+  store::CredentialRecord changed = record;
+  changed.secret = stored.secret;
+  return store_.UpdateCredential(changed);
+}
+
+absl::StatusOr<store::CredentialRecord> Custody::SetStatus(const CredentialName& name, TokenStatus status) {
+  const MutexLock change(changes_);
+  ASSIGN_OR_RETURN(store::CredentialRecord record, Describe(name));
+  record.status = status;
+  RETURN_IF_ERROR(Rewrite(record));
+  const MutexLock lock(mutex_);
+  Row& row = rows_.at(name);
+  row.entry = MakeEntry(record, row.entry->key.secret.Duplicate());
+  return record;
+}
+
+absl::Status Custody::Remove(const CredentialName& name) {
+  const MutexLock change(changes_);
+  RETURN_IF_ERROR(store_.DeleteCredential(name));
+  const MutexLock lock(mutex_);
+  rows_.erase(name);
+  return absl::OkStatus();
+}
+
+absl::Status Custody::ForgetToken(const TokenName& token) {
+  const MutexLock change(changes_);
+  const absl::StatusOr<store::TokenRecord> record = store_.GetToken(token);
+  if (IsRefusal(record.status(), Reason::kUnknownToken)) return absl::OkStatus();
+  RETURN_IF_ERROR(record.status());
+  RETURN_IF_ERROR(store_.DeleteToken(token));
+  const MutexLock lock(mutex_);
+  if (record->credential.has_value()) rows_.erase(*record->credential);
+  return absl::OkStatus();
+}
+
+void Custody::LearnTokenStatus(const PortalName& portal, std::span<const portal::LmToken> tokens) {
+  const MutexLock lock(mutex_);
+  for (auto& [name, row] : rows_) {
+    const auto& token = row.entry->record.token;
+    if (!token.has_value() || token->portal() != portal) continue;
+    const auto found = std::lower_bound(tokens.begin(), tokens.end(), token->id(),
+                                        [](const portal::LmToken& shown, std::int32_t id) { return shown.id < id; });
+    if (found != tokens.end() && found->id == token->id()) row.token_status = found->status;
+  }
+}
+
+absl::Status Custody::SaveUses() {
+  absl::Status first;
+  const MutexLock change(changes_);
+  for (const store::CredentialRecord& record : List(std::nullopt)) {
+    const absl::StatusOr<std::shared_ptr<const Entry>> entry = Find(record.name);
+    if (!entry.ok() || (*entry)->record.last_use_time == record.last_use_time) continue;
+    first.Update(Rewrite(record));
+    const MutexLock lock(mutex_);
+    Row& row = rows_.at(record.name);
+    row.entry = MakeEntry(record, row.entry->key.secret.Duplicate());
+  }
+  return first;
+}
+
+}  // namespace lmbroker::core

@@ -1,0 +1,152 @@
+#include "service/core/portal_session.h"
+
+#include <future>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "service/audit/call_audit.h"
+#include "service/base/error.h"
+#include "service/base/status_macros.h"
+#include "service/core/call_description.h"
+#include "service/portal/scrub.h"
+#include "service/sign/signer.h"
+
+namespace lmbroker::core {
+namespace {
+
+constexpr int kMostAttempts = 3;
+
+absl::StatusOr<std::shared_ptr<const Custody::Entry>> FindMaster(const PortalSession::Parts& parts,
+                                                                 const PortalName& portal) {
+  ASSIGN_OR_RETURN(const CredentialName name, parts.portals.Master(portal));
+  absl::StatusOr<std::shared_ptr<const Custody::Entry>> entry = parts.custody.Lookup(name);
+  if (IsRefusal(entry.status(), Reason::kUnknownCredential)) {
+    return Refuse(Reason::kNoMaster, fmt::format("The master credential of {} is not imported yet; an operator can "
+                                                 "import it as {}.",
+                                                 portal.ToString(), name.ToString()));
+  }
+  if (entry.ok() && !(*entry)->record.master) {
+    return Refuse(Reason::kNoMaster, fmt::format("{} is configured as the master of its portal, but was not imported "
+                                                 "with `master`; an operator can delete it and import it again.",
+                                                 name.ToString()));
+  }
+  return entry;
+}
+
+// Lost on the way: no answer, but another try may get one.
+bool IsLost(const absl::Status& status) { return IsRefusal(status, Reason::kPortalUnreachable); }
+
+// What to say when no answer came to a change that the portal may have seen.
+absl::Status OutcomeUnknown(const absl::Status& cause) {
+  auto metadata = MetadataOf(cause);
+  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata["cause"] = ReasonName(*reason);
+  return Refuse(Reason::kOutcomeUnknown,
+                "The portal received the request, but its answer was lost, so it may have been carried out; look at "
+                "the token before asking again.",
+                {.metadata = std::move(metadata)});
+}
+
+}  // namespace
+
+PortalSession::PortalSession(const Parts& parts, CallContext& context, policy::TokenGrant grant,
+                             std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
+                             bool may_change)
+    : parts_(&parts),
+      record_(&context.audit.fields()),
+      grant_(std::move(grant)),
+      engine_(std::move(engine)),
+      entry_(std::move(entry)),
+      may_change_(may_change),
+      request_id_(context.request_id),
+      deadline_(context.deadline),
+      cancelled_(context.cancelled) {}
+
+absl::StatusOr<PortalSession> PortalSession::Begin(const Parts& parts, CallContext& context,
+                                                   const policy::TokenGrant& grant,
+                                                   const http::CanonicalRequest& main) {
+  ASSIGN_OR_RETURN(std::shared_ptr<const Custody::Entry> master, FindMaster(parts, grant.portal()));
+  return BeginWith(parts, context, grant, main, std::move(master));
+}
+
+absl::StatusOr<PortalSession> PortalSession::BeginWith(const Parts& parts, CallContext& context,
+                                                       const policy::TokenGrant& grant,
+                                                       const http::CanonicalRequest& main,
+                                                       std::shared_ptr<const Custody::Entry> entry) {
+  audit::Record& record = context.audit.fields();
+  Describe(main, grant.portal(), record);
+  record.rule = grant.rule();
+  record.credential = entry->record.name.ToString();
+  record.access_id = entry->key.access_id;
+  RETURN_IF_ERROR(context.audit.IntentAndWait(DurabilityOf(main)));
+  const bool may_change = main.method() != http::Method::kGet;
+  return PortalSession(parts, context, grant, parts.policy.Get(), std::move(entry), may_change);
+}
+
+absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest request, portal::Effect effect) {
+  if (request.method() != http::Method::kGet && !may_change_) {
+    return Refuse(Reason::kInternal, "A call that was audited as a read tried to change something.");
+  }
+  ASSIGN_OR_RETURN(const policy::AuthorizedCall call,
+                   engine_->Administer(grant_, entry_->record.name, std::move(request)));
+  bool seen = false;  // the portal may have seen it
+  absl::Status failure = CheckTime();
+  for (int attempt = 0; failure.ok() && attempt < kMostAttempts; ++attempt) {
+    http::TransferResult result = SendOnce(call);
+    if (record_ != nullptr) record_->attempts = record_->attempts.value_or(0) + 1;
+    if (result.response.ok()) return Take(*std::move(result.response), call.request());
+    seen = seen || result.delivery == http::Delivery::kMaybeSent;
+    failure = result.response.status();
+    const bool repeat = IsLost(failure) && !(seen && effect == portal::Effect::kCreate);
+    if (repeat && attempt + 1 < kMostAttempts) failure = CheckTime();
+  }
+  const bool changed = seen && call.request().method() != http::Method::kGet;
+  return changed ? OutcomeUnknown(failure) : failure;
+}
+
+http::Response PortalSession::Take(http::Response reply, const http::CanonicalRequest& request) {
+  if (record_ != nullptr) record_->http_status = reply.status;
+  parts_->budgets.Learn(portal(), request, reply.headers);
+  portal::ScrubText(reply.body, entry_->forms);  // nobody needs the master's own key back
+  return reply;
+}
+
+absl::StatusOr<http::Response> PortalSession::Send(http::CanonicalRequest request, portal::Effect effect,
+                                                   Reason not_found) {
+  ASSIGN_OR_RETURN(http::Response reply, Exchange(std::move(request), effect));
+  RETURN_IF_ERROR(portal::CheckReply(reply, effect, not_found));
+  return reply;
+}
+
+http::TransferResult PortalSession::SendOnce(const policy::AuthorizedCall& call) const {
+  std::promise<http::TransferResult> promise;
+  std::future<http::TransferResult> result = promise.get_future();
+  parts_->client.Send(
+      sign::Signer::Sign(call, entry_->key, parts_->clock.Now(), request_id_),
+      {.deadline = deadline_, .most_reply_bytes = parts_->most_reply_bytes, .cancelled = cancelled_},
+      [promise = std::move(promise)](http::TransferResult ended) mutable { promise.set_value(std::move(ended)); });
+  return result.get();  // the client ends every transfer by its deadline
+}
+
+absl::Status PortalSession::CheckTime() const {
+  if (cancelled_.stop_requested()) return Cancelled();
+  if (parts_->clock.Monotonic() < deadline_) return absl::OkStatus();
+  return Refuse(Reason::kDeadline, "The deadline of the call ended before the portal was asked; allow more time.");
+}
+
+PortalSession PortalSession::Detached(absl::Duration time) const {
+  PortalSession session = *this;
+  session.record_ = nullptr;
+  session.deadline_ = parts_->clock.Monotonic() + time;
+  session.cancelled_ = {};
+  return session;
+}
+
+PortalSession PortalSession::WithShareOfTime(double share) const {
+  PortalSession session = *this;
+  const absl::Duration now = parts_->clock.Monotonic();
+  if (deadline_ > now) session.deadline_ = now + (deadline_ - now) * share;
+  return session;
+}
+
+}  // namespace lmbroker::core

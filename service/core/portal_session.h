@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "service/audit/record.h"
+#include "service/base/clock.h"
+#include "service/base/names.h"
+#include "service/core/call_context.h"
+#include "service/core/custody.h"
+#include "service/core/policy_holder.h"
+#include "service/core/portals.h"
+#include "service/http/client.h"
+#include "service/policy/engine.h"
+#include "service/portal/errors.h"
+#include "service/portal/rate_limit.h"
+
+namespace lmbroker::core {
+
+// The broker's own requests to a portal within one call of administration: plain blocking code for a pool thread. A
+// session exists only once the call's intent is recorded, and on disk when it is to change something, so nothing is
+// sent unaudited (law 4). Used by one thread at a time.
+class PortalSession {
+ public:
+  struct Parts {
+    const Clock& clock;
+    const PolicyHolder& policy;
+    const Portals& portals;
+    const Custody& custody;
+    http::Client& client;
+    portal::BudgetTable& budgets;
+    std::size_t most_reply_bytes = 32 << 20;
+  };
+
+  // With the portal's master. `main` is the request that the call is about: the audit describes it, and only if it
+  // changes something may the session. UNKNOWN_PORTAL, NO_MASTER, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED,
+  // AUDIT_UNAVAILABLE. The context must outlive the session.
+  static absl::StatusOr<PortalSession> Begin(const Parts& parts, CallContext& context, const policy::TokenGrant& grant,
+                                             const http::CanonicalRequest& main);
+  // With the key of `entry`, whatever its state: for a probe.
+  static absl::StatusOr<PortalSession> BeginWith(const Parts& parts, CallContext& context,
+                                                 const policy::TokenGrant& grant, const http::CanonicalRequest& main,
+                                                 std::shared_ptr<const Custody::Entry> entry);
+
+  // Sends `request` and waits; an answer with any HTTP status is a success here. What a repeat does not harm goes out
+  // up to three times when it was lost on the way, all else only when the portal has not seen it (law 6).
+  // PORTAL_UNREACHABLE, DEADLINE, QUEUE_FULL, REPLY_TOO_LARGE, PORTAL_ERROR (not HTTP), CANCELLED; in place of all
+  // these OUTCOME_UNKNOWN for a change that the portal may have seen.
+  absl::StatusOr<http::Response> Exchange(http::CanonicalRequest request, portal::Effect effect);
+
+  // The same, but an answer that says no is a refusal, too (portal::CheckReply).
+  absl::StatusOr<http::Response> Send(http::CanonicalRequest request, portal::Effect effect, Reason not_found);
+
+  // The same session with an end of its own, for what must be done even though the caller's time is up or the caller is
+  // gone. Independent of the context.
+  PortalSession Detached(absl::Duration time) const;
+  // The same session with an earlier end: at that part of the time that is left.
+  PortalSession WithShareOfTime(double share) const;
+
+  const PortalName& portal() const { return entry_->record.name.portal(); }
+
+ private:
+  PortalSession(const Parts& parts, CallContext& context, policy::TokenGrant grant,
+                std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
+                bool may_change);
+
+  http::TransferResult SendOnce(const policy::AuthorizedCall& call) const;
+  http::Response Take(http::Response reply, const http::CanonicalRequest& request);
+  absl::Status CheckTime() const;
+
+  const Parts* parts_;
+  audit::Record* record_;  // null when detached
+  policy::TokenGrant grant_;
+  std::shared_ptr<const policy::Engine> engine_;
+  std::shared_ptr<const Custody::Entry> entry_;
+  bool may_change_;
+  std::string request_id_;
+  absl::Duration deadline_;
+  std::stop_token cancelled_;
+};
+
+}  // namespace lmbroker::core
