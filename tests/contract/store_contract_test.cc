@@ -1,0 +1,392 @@
+// What every Store promises, run against each: the one on disk and the fake that other tests rely on.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "service/base/error.h"
+#include "service/store/sqlite_store.h"
+#include "service/store/store.h"
+#include "tests/fakes/memory_store.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_records.h"
+#include "tests/support/temp_dir.h"
+
+namespace lmbroker::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+struct StoreCase {
+  std::string name;
+  std::function<std::unique_ptr<Store>(const TempDir&)> make;
+};
+
+class StoreContract : public testing::TestWithParam<StoreCase> {
+ protected:
+  // The names of all credentials, and of acme's tokens with their credential, as one look at the store.
+  std::vector<std::string> Everything() {
+    std::vector<std::string> lines;
+    const std::vector<CredentialRecord> credentials = *store_->ListCredentials(std::nullopt);
+    for (const CredentialRecord& record : credentials) {
+      lines.push_back(record.name.ToString());
+    }
+    const std::vector<TokenRecord> tokens = *store_->ListTokens(Portal("acme"));
+    for (const TokenRecord& record : tokens) {
+      lines.push_back(fmt::format("{} -> {}", record.name.ToString(),
+                                  record.credential.has_value() ? record.credential->id() : "none"));
+    }
+    const std::vector<CreateIntent> creates = *store_->OpenCreates();
+    for (const CreateIntent& create : creates) {
+      lines.push_back(
+          fmt::format("{} {}", create.marker, create.phase == CreatePhase::kIntended ? "intended" : "done"));
+    }
+    return lines;
+  }
+
+  // A create that went through step 3.
+  void Create(const std::string& marker, const TokenName& token, const CredentialName& credential) {
+    ASSERT_THAT(store_->BeginCreate(MakeIntent(marker, token.admin(), credential)), IsOk());
+    ASSERT_THAT(store_->CommitCreate(marker, MakeToken(token, credential), MakeCredential(credential, token)), IsOk());
+  }
+
+  TempDir directory_;
+  std::unique_ptr<Store> store_ = GetParam().make(directory_);
+  const CredentialName reader_ = Credential("acme", "reader");
+  const TokenName token_ = Token("acme", 32, 41);
+};
+
+void ExpectSame(const CredentialRecord& actual, const CredentialRecord& expected) {
+  EXPECT_EQ(actual.name, expected.name);
+  EXPECT_EQ(actual.type, expected.type);
+  EXPECT_EQ(actual.access_id, expected.access_id);
+  EXPECT_EQ(actual.master, expected.master);
+  EXPECT_EQ(actual.status, expected.status);
+  EXPECT_EQ(actual.state, expected.state);
+  EXPECT_EQ(actual.token, expected.token);
+  EXPECT_EQ(actual.version, expected.version);
+  EXPECT_EQ(actual.create_time, expected.create_time);
+  EXPECT_EQ(actual.rotate_time, expected.rotate_time);
+  EXPECT_EQ(actual.last_use_time, expected.last_use_time);
+  EXPECT_EQ(actual.secret, expected.secret);
+}
+
+TEST_P(StoreContract, CredentialComesBackFieldByField) {
+  const CredentialRecord full = MakeCredential(reader_, token_);
+  ASSERT_THAT(store_->InsertCredential(full), IsOk());
+  const auto stored = store_->GetCredential(reader_);
+  ASSERT_THAT(stored, IsOk());
+  ExpectSame(*stored, full);
+}
+
+TEST_P(StoreContract, UnsetFieldsStayUnset) {
+  const CredentialRecord bare{.name = reader_, .create_time = absl::UnixEpoch()};
+  ASSERT_THAT(store_->InsertCredential(bare), IsOk());
+  const auto stored = store_->GetCredential(reader_);
+  ASSERT_THAT(stored, IsOk());
+  ExpectSame(*stored, bare);
+}
+
+TEST_P(StoreContract, EveryEnumerationValueComesBack) {
+  CredentialRecord record = MakeCredential(reader_);
+  ASSERT_THAT(store_->InsertCredential(record), IsOk());
+  for (const TokenType type : {TokenType::kLmv1, TokenType::kBearer}) {
+    for (const TokenStatus status : {TokenStatus::kDisabled, TokenStatus::kEnabled}) {
+      for (const auto state : {CredentialState::kActive, CredentialState::kQuarantined, CredentialState::kRotating}) {
+        record.type = type;
+        record.status = status;
+        record.state = state;
+        ASSERT_THAT(store_->UpdateCredential(record), IsOk());
+        ExpectSame(*store_->GetCredential(reader_), record);
+      }
+    }
+  }
+}
+
+TEST_P(StoreContract, SecondCredentialOfANameIsRefusedAndTheFirstStays) {
+  const CredentialRecord first = MakeCredential(reader_);
+  ASSERT_THAT(store_->InsertCredential(first), IsOk());
+  EXPECT_THAT(store_->InsertCredential({.name = reader_}), RefusedWith(Reason::kCredentialExists));
+  ExpectSame(*store_->GetCredential(reader_), first);
+}
+
+TEST_P(StoreContract, UnknownCredentialIsRefused) {
+  EXPECT_THAT(store_->GetCredential(reader_), RefusedWith(Reason::kUnknownCredential));
+  EXPECT_THAT(store_->UpdateCredential(MakeCredential(reader_)), RefusedWith(Reason::kUnknownCredential));
+  EXPECT_THAT(store_->DeleteCredential(reader_), RefusedWith(Reason::kUnknownCredential));
+  EXPECT_THAT(Everything(), IsEmpty());
+}
+
+TEST_P(StoreContract, SameIdInAnotherPortalIsAnotherCredential) {
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(reader_)), IsOk());
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(Credential("beta", "reader"))), IsOk());
+  ASSERT_THAT(store_->DeleteCredential(reader_), IsOk());
+  EXPECT_THAT(Everything(), ElementsAre("portals/beta/credentials/reader"));
+}
+
+TEST_P(StoreContract, UpdateReplacesTheRow) {
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(reader_, token_)), IsOk());
+  CredentialRecord changed{.name = reader_, .version = 8, .create_time = absl::UnixEpoch()};
+  ASSERT_THAT(store_->UpdateCredential(changed), IsOk());
+  ExpectSame(*store_->GetCredential(reader_), changed);
+}
+
+TEST_P(StoreContract, ListIsByPortalAndId) {
+  for (const auto& name : {Credential("beta", "a"), Credential("acme", "b"), Credential("acme", "a-2"),
+                           Credential("acme", "a"), Credential("acme-two", "a")}) {
+    ASSERT_THAT(store_->InsertCredential(MakeCredential(name)), IsOk());
+  }
+  EXPECT_THAT(Everything(),
+              ElementsAre("portals/acme/credentials/a", "portals/acme/credentials/a-2", "portals/acme/credentials/b",
+                          "portals/acme-two/credentials/a", "portals/beta/credentials/a"));
+  const auto of_acme = store_->ListCredentials(Portal("acme"));
+  ASSERT_THAT(of_acme, IsOk());
+  ASSERT_EQ(of_acme->size(), 3U);
+  EXPECT_EQ(of_acme->front().name.id(), "a");
+  EXPECT_EQ(store_->ListCredentials(Portal("none"))->size(), 0U);
+}
+
+TEST_P(StoreContract, HostileTextIsText) {
+  for (const std::string& text : {std::string("'; DROP TABLE credentials; --"), std::string("a\0b", 3), std::string(""),
+                                  std::string("\xff\xfe not UTF-8"), std::string(1 << 20, 'x')}) {
+    CredentialRecord record = MakeCredential(reader_);
+    record.access_id = text;
+    record.secret.bytes = text;
+    ASSERT_THAT(store_->InsertCredential(record), IsOk());
+    ExpectSame(*store_->GetCredential(reader_), record);
+    ASSERT_THAT(store_->DeleteCredential(reader_), IsOk());
+  }
+}
+
+TEST_P(StoreContract, CreateIsIntendedThenCommittedThenFinished) {
+  const CreateIntent intent = MakeIntent("marker", token_.admin(), reader_);
+  ASSERT_THAT(store_->BeginCreate(intent), IsOk());
+  EXPECT_THAT(Everything(), ElementsAre("marker intended"));
+
+  const CredentialRecord credential = MakeCredential(reader_, token_);
+  ASSERT_THAT(store_->CommitCreate("marker", MakeToken(token_, reader_), credential), IsOk());
+  EXPECT_THAT(Everything(), ElementsAre("portals/acme/credentials/reader", "portals/acme/admins/32/tokens/41 -> reader",
+                                        "marker done"));
+  ExpectSame(*store_->GetCredential(reader_), credential);
+
+  ASSERT_THAT(store_->EndCreate("marker", CreatePhase::kFinished), IsOk());
+  EXPECT_THAT(Everything(),
+              ElementsAre("portals/acme/credentials/reader", "portals/acme/admins/32/tokens/41 -> reader"));
+}
+
+TEST_P(StoreContract, IntentAndTokenComeBackFieldByField) {
+  const CreateIntent intent = MakeIntent("marker", token_.admin(), reader_);
+  ASSERT_THAT(store_->BeginCreate(intent), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("second", token_.admin(), std::nullopt)), IsOk());
+  const TokenRecord token = MakeToken(token_, reader_);
+  ASSERT_THAT(store_->CommitCreate("marker", token, MakeCredential(reader_, token_)), IsOk());
+
+  const auto open = store_->OpenCreates();
+  ASSERT_THAT(open, IsOk());
+  ASSERT_EQ(open->size(), 2U);
+  const CreateIntent& stored = open->front();
+  EXPECT_EQ(stored.marker, intent.marker);
+  EXPECT_EQ(stored.admin, intent.admin);
+  EXPECT_EQ(stored.type, intent.type);
+  EXPECT_EQ(stored.note, intent.note);
+  EXPECT_EQ(stored.status, intent.status);
+  EXPECT_FALSE(stored.hand_over);
+  EXPECT_EQ(stored.credential, intent.credential);
+  EXPECT_EQ(stored.caller, intent.caller);
+  EXPECT_EQ(stored.phase, CreatePhase::kCommitted);
+  EXPECT_EQ(stored.token, token_);
+  EXPECT_EQ(stored.create_time, intent.create_time);
+  EXPECT_TRUE(open->back().hand_over);
+  EXPECT_EQ(open->back().credential, std::nullopt);
+  EXPECT_EQ(open->back().token, std::nullopt);
+
+  const auto stored_token = store_->GetToken(token_);
+  ASSERT_THAT(stored_token, IsOk());
+  EXPECT_EQ(stored_token->name, token.name);
+  EXPECT_EQ(stored_token->type, token.type);
+  EXPECT_EQ(stored_token->custody, token.custody);
+  EXPECT_EQ(stored_token->credential, token.credential);
+  EXPECT_EQ(stored_token->access_id, token.access_id);
+  EXPECT_EQ(stored_token->create_time, token.create_time);
+}
+
+TEST_P(StoreContract, HandedOverTokenHasNoCredential) {
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), std::nullopt)), IsOk());
+  ASSERT_THAT(store_->CommitCreate("marker", MakeToken(token_, std::nullopt), std::nullopt), IsOk());
+  EXPECT_EQ(store_->GetToken(token_)->custody, TokenCustody::kHandedOver);
+  EXPECT_THAT(Everything(), ElementsAre("portals/acme/admins/32/tokens/41 -> none", "marker done"));
+}
+
+TEST_P(StoreContract, AbandonedCreateIsNoLongerOpen) {
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), IsOk());
+  ASSERT_THAT(store_->EndCreate("marker", CreatePhase::kAbandoned), IsOk());
+  EXPECT_THAT(Everything(), IsEmpty());
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), RefusedWith(Reason::kInternal));
+}
+
+TEST_P(StoreContract, OpenCreatesAreOldestFirst) {
+  for (const std::string marker : {"z", "a", "m"}) {
+    ASSERT_THAT(store_->BeginCreate(MakeIntent(marker, token_.admin(), reader_)), IsOk());
+  }
+  ASSERT_THAT(store_->CommitCreate("a", MakeToken(token_, reader_), MakeCredential(reader_, token_)), IsOk());
+  const auto open = store_->OpenCreates();
+  EXPECT_THAT((std::vector{(*open)[0].marker, (*open)[1].marker, (*open)[2].marker}), ElementsAre("z", "a", "m"));
+}
+
+TEST_P(StoreContract, CommitIsAllOrNothingWhenTheHandleWasTaken) {
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), IsOk());
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(reader_)), IsOk());
+  const auto before = Everything();
+  EXPECT_THAT(store_->CommitCreate("marker", MakeToken(token_, reader_), MakeCredential(reader_, token_)),
+              RefusedWith(Reason::kCredentialExists));
+  EXPECT_EQ(Everything(), before);
+}
+
+TEST_P(StoreContract, CommitIsAllOrNothingWhenTheTokenIsKnown) {
+  Create("first", token_, reader_);
+  const CredentialName writer = Credential("acme", "writer");
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("second", token_.admin(), writer)), IsOk());
+  const auto before = Everything();
+  EXPECT_THAT(store_->CommitCreate("second", MakeToken(token_, writer), MakeCredential(writer, token_)),
+              RefusedWith(Reason::kInternal));
+  EXPECT_EQ(Everything(), before);
+}
+
+TEST_P(StoreContract, CommitOfAnotherShapeIsRefusedWithoutEffect) {
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("kept", token_.admin(), reader_)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("handed", token_.admin(), std::nullopt)), IsOk());
+  const auto before = Everything();
+  const TokenRecord token = MakeToken(token_, reader_);
+  const CredentialRecord credential = MakeCredential(reader_, token_);
+  const TokenName other_token = Token("acme", 33, 41);
+  const CredentialName other_name = Credential("acme", "writer");
+  const auto commit = [&](std::string_view marker, const TokenRecord& t, const std::optional<CredentialRecord>& c) {
+    EXPECT_THAT(store_->CommitCreate(marker, t, c), RefusedWith(Reason::kInternal));
+    EXPECT_EQ(Everything(), before);
+  };
+  commit("unknown", token, credential);
+  commit("kept", token, std::nullopt);
+  commit("kept", MakeToken(token_, std::nullopt), std::nullopt);
+  commit("kept", MakeToken(other_token, reader_), MakeCredential(reader_, other_token));
+  commit("kept", token, MakeCredential(other_name, token_));
+  commit("kept", token, MakeCredential(reader_, other_token));
+  commit("kept", token, MakeCredential(reader_));
+  commit("handed", token, credential);
+}
+
+TEST_P(StoreContract, CreateIsCommittedOnce) {
+  Create("marker", token_, reader_);
+  const TokenName next = Token("acme", 32, 42);
+  const CredentialName writer = Credential("acme", "writer");
+  EXPECT_THAT(store_->CommitCreate("marker", MakeToken(next, writer), MakeCredential(writer, next)),
+              RefusedWith(Reason::kInternal));
+  EXPECT_THAT(store_->GetToken(next), RefusedWith(Reason::kUnknownToken));
+}
+
+TEST_P(StoreContract, RecordsThatContradictThemselvesAreRefused) {
+  CredentialRecord credential = MakeCredential(reader_, Token("beta", 1, 1));
+  EXPECT_THAT(store_->InsertCredential(credential), RefusedWith(Reason::kInternal));
+  credential = MakeCredential(reader_);
+  credential.version = 0;
+  EXPECT_THAT(store_->InsertCredential(credential), RefusedWith(Reason::kInternal));
+
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("", token_.admin(), reader_)), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("m", token_.admin(), Credential("beta", "reader"))),
+              RefusedWith(Reason::kInternal));
+  CreateIntent intent = MakeIntent("m", token_.admin(), reader_);
+  intent.hand_over = true;
+  EXPECT_THAT(store_->BeginCreate(intent), RefusedWith(Reason::kInternal));
+  intent = MakeIntent("m", token_.admin(), reader_);
+  intent.phase = CreatePhase::kCommitted;
+  EXPECT_THAT(store_->BeginCreate(intent), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(Everything(), IsEmpty());
+}
+
+TEST_P(StoreContract, EndOfAnUnknownMarkerOrInAnOpenPhaseIsRefused) {
+  EXPECT_THAT(store_->EndCreate("unknown", CreatePhase::kFinished), RefusedWith(Reason::kInternal));
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), IsOk());
+  EXPECT_THAT(store_->EndCreate("marker", CreatePhase::kCommitted), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(Everything(), ElementsAre("marker intended"));
+}
+
+TEST_P(StoreContract, DeletedCredentialIsForgottenByItsToken) {
+  Create("marker", token_, reader_);
+  ASSERT_THAT(store_->DeleteCredential(reader_), IsOk());
+  EXPECT_THAT(Everything(), ElementsAre("portals/acme/admins/32/tokens/41 -> none", "marker done"));
+  EXPECT_EQ(store_->GetToken(token_)->custody, TokenCustody::kBroker);
+}
+
+TEST_P(StoreContract, DeletedTokenTakesItsCredentialAlong) {
+  Create("one", token_, reader_);
+  Create("two", Token("acme", 32, 42), Credential("acme", "writer"));
+  ASSERT_THAT(store_->DeleteToken(token_), IsOk());
+  EXPECT_THAT(store_->GetToken(token_), RefusedWith(Reason::kUnknownToken));
+  EXPECT_THAT(store_->GetCredential(reader_), RefusedWith(Reason::kUnknownCredential));
+  EXPECT_THAT(store_->GetCredential(Credential("acme", "writer")), IsOk());
+  EXPECT_THAT(store_->DeleteToken(token_), IsOk());
+}
+
+TEST_P(StoreContract, DeletedTokenTakesImportedCredentialsAlongButNoOthers) {
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(reader_, token_)), IsOk());
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(Credential("acme", "b"), Token("acme", 32, 42))), IsOk());
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(Credential("acme", "c"), Token("acme", 33, 41))), IsOk());
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(Credential("acme", "d"))), IsOk());
+  ASSERT_THAT(store_->InsertCredential(MakeCredential(Credential("beta", "e"), Token("beta", 32, 41))), IsOk());
+  ASSERT_THAT(store_->DeleteToken(token_), IsOk());
+  EXPECT_THAT(Everything(), ElementsAre("portals/acme/credentials/b", "portals/acme/credentials/c",
+                                        "portals/acme/credentials/d", "portals/beta/credentials/e"));
+}
+
+TEST_P(StoreContract, TokensAreListedByAdminAndId) {
+  Create("1", Token("acme", 9, 100), Credential("acme", "a"));
+  Create("2", Token("acme", 32, 9), Credential("acme", "b"));
+  Create("3", Token("acme", 32, 41), Credential("acme", "c"));
+  Create("4", Token("beta", 1, 1), Credential("beta", "d"));
+  const auto tokens = store_->ListTokens(Portal("acme"));
+  ASSERT_EQ(tokens->size(), 3U);
+  EXPECT_EQ((*tokens)[0].name, Token("acme", 9, 100));
+  EXPECT_EQ((*tokens)[1].name, Token("acme", 32, 9));
+  EXPECT_EQ((*tokens)[2].name, Token("acme", 32, 41));
+}
+
+TEST_P(StoreContract, ThreadsSeeWholeTransactions) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this, t] {
+      for (int i = 1; i <= 10; ++i) {
+        const int id = t * 10 + i;
+        Create(fmt::format("m{}", id), Token("acme", 32, id), Credential("acme", fmt::format("c{}", id)));
+      }
+    });
+  }
+  threads.emplace_back([this] {
+    for (int i = 0; i < 50; ++i) {
+      const std::vector<TokenRecord> tokens = *store_->ListTokens(Portal("acme"));
+      for (const TokenRecord& token : tokens) {
+        EXPECT_THAT(store_->GetCredential(*token.credential), IsOk());
+      }
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(store_->ListTokens(Portal("acme"))->size(), 40U);
+}
+
+std::unique_ptr<Store> NewMemory(const TempDir&) { return std::make_unique<MemoryStore>(); }
+
+std::unique_ptr<Store> NewSqlite(const TempDir& directory) {
+  return *SqliteStore::Open({.path = directory / "store.db", .wait = absl::ZeroDuration()});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StoreContract,
+                         testing::Values(StoreCase{"memory", NewMemory}, StoreCase{"sqlite", NewSqlite}),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace lmbroker::store

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "service/base/error.h"
+#include "service/base/mutex.h"
+#include "service/base/status_macros.h"
+#include "service/store/record_rules.h"
+#include "service/store/store.h"
+
+namespace lmbroker {
+
+// A Store in memory that fails when the test says so. Keeps the contract of Store (tests/contract/store_contract_test).
+class MemoryStore final : public store::Store {
+ public:
+  // After `good` further calls, `bad` calls fail with STORE_UNAVAILABLE and without effect.
+  void FailAfter(int good, int bad = 1) {
+    const MutexLock lock(mutex_);
+    good_calls_ = good;
+    bad_calls_ = bad;
+  }
+
+  absl::Status InsertCredential(const store::CredentialRecord& record) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(CheckCredential(record));
+    return Insert(record);
+  }
+
+  absl::StatusOr<store::CredentialRecord> GetCredential(const CredentialName& name) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    const auto found = credentials_.find(name);
+    if (found == credentials_.end()) return UnknownCredential();
+    return found->second;
+  }
+
+  absl::StatusOr<std::vector<store::CredentialRecord>> ListCredentials(
+      const std::optional<PortalName>& portal) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::CredentialRecord> records;
+    for (const auto& [name, record] : credentials_) {
+      if (!portal.has_value() || name.portal() == *portal) records.push_back(record);
+    }
+    return records;
+  }
+
+  absl::Status UpdateCredential(const store::CredentialRecord& record) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(CheckCredential(record));
+    const auto found = credentials_.find(record.name);
+    if (found == credentials_.end()) return UnknownCredential();
+    found->second = record;
+    return absl::OkStatus();
+  }
+
+  absl::Status DeleteCredential(const CredentialName& name) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    if (!credentials_.contains(name)) return UnknownCredential();
+    Remove(name);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<store::TokenRecord> GetToken(const TokenName& name) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    const auto found = tokens_.find(name);
+    if (found == tokens_.end()) return Refuse(Reason::kUnknownToken, "The broker did not create this token.");
+    return found->second;
+  }
+
+  absl::StatusOr<std::vector<store::TokenRecord>> ListTokens(const PortalName& portal) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::TokenRecord> records;
+    for (const auto& [name, record] : tokens_) {
+      if (name.portal() == portal) records.push_back(record);
+    }
+    return records;
+  }
+
+  absl::Status DeleteToken(const TokenName& name) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<CredentialName> bound;
+    for (const auto& [credential, record] : credentials_) {
+      if (record.token == name) bound.push_back(credential);
+    }
+    for (const CredentialName& credential : bound) Remove(credential);
+    tokens_.erase(name);
+    return absl::OkStatus();
+  }
+
+  absl::Status BeginCreate(const store::CreateIntent& intent) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(CheckIntent(intent));
+    if (FindCreate(intent.marker) != creates_.end()) return Refuse(Reason::kInternal, "The marker is not new.");
+    creates_.push_back(intent);
+    return absl::OkStatus();
+  }
+
+  absl::Status CommitCreate(std::string_view marker, const store::TokenRecord& token,
+                            const std::optional<store::CredentialRecord>& credential) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    const auto create = FindCreate(marker);
+    if (create == creates_.end()) return Refuse(Reason::kInternal, "The marker is unknown.");
+    RETURN_IF_ERROR(CheckCommit(*create, token, credential));
+    if (tokens_.contains(token.name)) return Refuse(Reason::kInternal, "The token is there already.");
+    if (credential.has_value()) RETURN_IF_ERROR(Insert(*credential));
+    tokens_.emplace(token.name, token);
+    create->phase = store::CreatePhase::kCommitted;
+    create->token = token.name;
+    return absl::OkStatus();
+  }
+
+  absl::Status EndCreate(std::string_view marker, store::CreatePhase phase) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(store::CheckEnd(phase));
+    const auto create = FindCreate(marker);
+    if (create == creates_.end()) return Refuse(Reason::kInternal, "The marker is unknown.");
+    create->phase = phase;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<store::CreateIntent>> OpenCreates() override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::CreateIntent> open;
+    for (const store::CreateIntent& create : creates_) {
+      if (create.phase == store::CreatePhase::kIntended || create.phase == store::CreatePhase::kCommitted) {
+        open.push_back(create);
+      }
+    }
+    return open;
+  }
+
+ private:
+  static absl::Status UnknownCredential() {
+    return Refuse(Reason::kUnknownCredential, "The broker has no such credential.");
+  }
+
+  absl::Status Call() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (good_calls_ > 0) {
+      --good_calls_;
+    } else if (bad_calls_ > 0) {
+      --bad_calls_;
+      return Refuse(Reason::kStoreUnavailable, "The test made the store fail.");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Insert(const store::CredentialRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (credentials_.emplace(record.name, record).second) return absl::OkStatus();
+    return Refuse(Reason::kCredentialExists, "The broker has this credential already.");
+  }
+
+  void Remove(const CredentialName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (auto& [token, record] : tokens_) {
+      if (record.credential == name) record.credential.reset();
+    }
+    credentials_.erase(name);
+  }
+
+  std::vector<store::CreateIntent>::iterator FindCreate(std::string_view marker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::find_if(creates_.begin(), creates_.end(), [&](const auto& create) { return create.marker == marker; });
+  }
+
+  Mutex mutex_;
+  int good_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  int bad_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<CredentialName, store::CredentialRecord> credentials_ ABSL_GUARDED_BY(mutex_);
+  std::map<TokenName, store::TokenRecord> tokens_ ABSL_GUARDED_BY(mutex_);
+  std::vector<store::CreateIntent> creates_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace lmbroker
