@@ -28,6 +28,7 @@ class OutgoingRequest {
 
  private:
   friend class sign::Signer;
+  friend class OutgoingRequestPeer;  // tests/support/outgoing_request_peer.h, for tests of what is below the signer
   OutgoingRequest(PortalName portal, std::shared_ptr<const CanonicalRequest> request, Secret authorization,
                   std::string request_id)
       : portal_(std::move(portal)),

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "service/base/clock.h"
+#include "service/base/mutex.h"
+
+namespace lmbroker::http {
+
+// One thread that waits on sockets, timers and posted work (epoll, eventfd). Whoever runs on it must not block.
+class EventLoop {
+ public:
+  using Work = absl::AnyInvocable<void()>;
+
+  // Told of what its sockets are ready for. A call may be spurious: it may stem from a socket closed a moment ago whose
+  // number is in use again. So look at the socket; do not trust the bits.
+  class Watcher {
+   public:
+    virtual void OnEvents(int socket, std::uint32_t events) = 0;
+
+   protected:
+    ~Watcher() = default;
+  };
+
+  // Names a timer; a default-constructed one names none.
+  struct Timer {
+    absl::Duration when = absl::InfiniteDuration();
+    std::uint64_t number = 0;
+    bool operator==(const Timer&) const = default;
+    friend bool operator<(const Timer& a, const Timer& b) {
+      return a.when != b.when ? a.when < b.when : a.number < b.number;
+    }
+  };
+
+  static absl::StatusOr<std::unique_ptr<EventLoop>> Create(const Clock& clock);
+  // Runs what was posted, then joins. Timers that are not due are dropped.
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // From any thread, also while holding a lock (nothing runs before this returns).
+
+  void Post(Work work);
+  // Runs `expire` on the loop once Clock::Monotonic reaches `when`.
+  Timer AddTimer(absl::Duration when, Work expire);
+  // On the loop's thread it is certain afterwards that the timer does not run any more.
+  void CancelTimer(Timer timer);
+
+  // On the loop's thread only.
+
+  // Starts or changes the watch of `socket` for epoll's `events`. `watcher` must live until Unwatch.
+  void Watch(int socket, std::uint32_t events, Watcher& watcher);
+  // Before the socket is closed.
+  void Unwatch(int socket);
+
+ private:
+  EventLoop(const Clock& clock, int epoll, int wake);
+
+  void Run();
+  // How long to wait, in epoll's milliseconds; nothing when it is time to end.
+  std::optional<int> PrepareWait();
+  void WakeLocked(absl::Duration until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Dispatch(int socket, std::uint32_t events);
+  void RunPosted();
+  void RunDueTimers();
+
+  const Clock& clock_;
+  const int epoll_;
+  const int wake_;
+  std::unordered_map<int, Watcher*> watchers_;  // on the loop's thread only
+
+  Mutex mutex_;
+  std::vector<Work> posted_ ABSL_GUARDED_BY(mutex_);
+  std::map<Timer, Work> timers_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t last_timer_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When the loop wakes by itself at the latest; the infinite past while it is awake.
+  absl::Duration asleep_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread thread_;  // last: it starts when all of the above is there
+};
+
+}  // namespace lmbroker::http

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "service/base/clock.h"
+#include "service/http/client.h"
+#include "service/http/connection_pool.h"
+#include "service/http/event_loop.h"
+#include "service/http/upstream.h"
+
+namespace lmbroker::http {
+
+// The client that reaches real portals: HTTP/1.1 over kept TLS connections (1.2 or newer, peer and host name always
+// verified, no proxy, no redirect). A portal is reached at its configured host alone.
+//
+// The sender's thread writes the request itself when a connection is idle; one thread of ours reads all replies and
+// runs every `done` that Send does not run at once, so `done` must not block.
+class PortalClient final : public Client {
+ public:
+  // Fails, naming every problem, when an upstream cannot be used as it is configured. From then on the process ignores
+  // SIGPIPE: OpenSSL writes to sockets in a way that raises it.
+  static absl::StatusOr<std::unique_ptr<PortalClient>> Create(const ConnectionPoolOptions& options,
+                                                              std::vector<Upstream> upstreams, const Clock& clock);
+  // Ends the transfers under way with DRAINING, then returns. No Send may run from elsewhere meanwhile.
+  ~PortalClient() override;
+
+  void Send(OutgoingRequest request, SendOptions options, Done done) override;
+
+  // By portal.
+  std::map<PortalName, PoolStats> Stats() const;
+
+ private:
+  PortalClient(const Clock& clock, std::unique_ptr<EventLoop> loop);
+
+  const Clock& clock_;
+  std::unique_ptr<EventLoop> loop_;
+  std::map<PortalName, std::unique_ptr<ConnectionPool>> pools_;  // not changed once the client is made
+};
+
+}  // namespace lmbroker::http

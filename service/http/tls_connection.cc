@@ -1,0 +1,222 @@
+#include "service/http/tls_connection.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "service/base/error.h"
+#include "service/http/ip_address.h"
+#include "service/http/unreachable.h"
+
+namespace lmbroker::http {
+namespace {
+
+IoResult ToIoResult(CURLcode code, std::size_t bytes) {
+  if (code == CURLE_OK && bytes > 0) return {IoResult::State::kDone, bytes};
+  if (code == CURLE_OK) return {IoResult::State::kClosed, 0};
+  return {code == CURLE_AGAIN ? IoResult::State::kAgain : IoResult::State::kBroken, 0};
+}
+
+std::uint32_t EpollEvents(int what) {
+  std::uint32_t events = 0;
+  if ((what & CURL_POLL_IN) != 0) events |= EPOLLIN;
+  if ((what & CURL_POLL_OUT) != 0) events |= EPOLLOUT;
+  return events;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TlsConnection>> TlsConnection::Create(const Upstream& upstream, const TrustStore& trust,
+                                                                     const Clock& clock, EventLoop& loop) {
+  std::unique_ptr<TlsConnection> connection(new TlsConnection(upstream, trust, clock, loop));
+  if (!connection->SetOptions()) {
+    return Refuse(Reason::kInternal, "The broker cannot set up a connection; tell its operators.");
+  }
+  return connection;
+}
+
+TlsConnection::TlsConnection(const Upstream& upstream, const TrustStore& trust, const Clock& clock, EventLoop& loop)
+    : upstream_(upstream),
+      trust_(trust),
+      clock_(clock),
+      loop_(loop),
+      multi_(curl_multi_init()),
+      easy_(curl_easy_init()) {}
+
+TlsConnection::~TlsConnection() { Close(); }
+
+bool TlsConnection::SetOptions() {
+  if (multi_ == nullptr || easy_ == nullptr) return false;
+  bool good = true;
+  const auto set = [&](CURLoption option, auto value) {
+    good = good && curl_easy_setopt(easy_.get(), option, value) == CURLE_OK;
+  };
+  set(CURLOPT_URL, fmt::format("https://{}:{}/", upstream_.host, upstream_.port).c_str());
+  set(CURLOPT_CONNECT_ONLY, 1L);
+  set(CURLOPT_PROTOCOLS_STR, "https");
+  set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});  // what ALPN offers
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_TCP_NODELAY, 1L);
+  // Only what the configuration says: no proxy and no password file from the environment.
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_NOPROXY, "*");
+  set(CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
+  // Closing must not wait for a name server that hangs.
+  set(CURLOPT_QUICK_EXIT, 1L);
+
+  set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});  // or newer
+  set(CURLOPT_SSL_VERIFYPEER, 1L);
+  set(CURLOPT_SSL_VERIFYHOST, 2L);
+  // No authorities of libcurl's own; ours come with the TLS context.
+  set(CURLOPT_CAINFO, static_cast<char*>(nullptr));
+  set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+  set(CURLOPT_SSL_CTX_FUNCTION, &OnTlsContext);
+  set(CURLOPT_SSL_CTX_DATA, this);
+
+  set(CURLOPT_OPENSOCKETFUNCTION, &OnOpenSocket);
+  set(CURLOPT_OPENSOCKETDATA, this);
+  if (!upstream_.resolve.empty()) {
+    resolve_.reset(
+        curl_slist_append(nullptr, fmt::format("{}:{}:{}", upstream_.host, upstream_.port, upstream_.resolve).c_str()));
+    set(CURLOPT_RESOLVE, resolve_.get());
+  }
+  const auto set_multi = [&](CURLMoption option, auto value) {
+    good = good && curl_multi_setopt(multi_.get(), option, value) == CURLM_OK;
+  };
+  set_multi(CURLMOPT_SOCKETFUNCTION, &OnSocketWanted);
+  set_multi(CURLMOPT_SOCKETDATA, this);
+  set_multi(CURLMOPT_TIMERFUNCTION, &OnTimerWanted);
+  set_multi(CURLMOPT_TIMERDATA, this);
+  return good;
+}
+
+void TlsConnection::Connect(absl::Duration timeout, Connected connected) {
+  Close();
+  connected_ = std::move(connected);
+  address_refused_ = false;
+  curl_easy_setopt(easy_.get(), CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout)));
+  attached_ = true;
+  // Asks for a timer at once, which then drives the attempt.
+  curl_multi_add_handle(multi_.get(), easy_.get());
+}
+
+void TlsConnection::Close() {
+  if (!attached_) return;
+  attached_ = false;
+  connected_ = nullptr;
+  if (socket_ != CURL_SOCKET_BAD) loop_.Unwatch(socket_);
+  socket_ = CURL_SOCKET_BAD;
+  curl_multi_remove_handle(multi_.get(), easy_.get());  // closes the connection too, because it is CONNECT_ONLY
+  loop_.CancelTimer(std::exchange(timer_, {}));
+}
+
+IoResult TlsConnection::Send(std::string_view bytes) {
+  std::size_t sent = 0;
+  return ToIoResult(curl_easy_send(easy_.get(), bytes.data(), bytes.size(), &sent), sent);
+}
+
+IoResult TlsConnection::Receive(std::span<char> buffer) {
+  std::size_t received = 0;
+  return ToIoResult(curl_easy_recv(easy_.get(), buffer.data(), buffer.size(), &received), received);
+}
+
+int TlsConnection::OnSocketWanted(CURL*, curl_socket_t socket, int what, void* self, void*) {
+  auto& connection = *static_cast<TlsConnection*>(self);
+  if (what == CURL_POLL_REMOVE) {
+    connection.loop_.Unwatch(socket);
+  } else {
+    connection.loop_.Watch(socket, EpollEvents(what), connection);
+  }
+  return 0;
+}
+
+int TlsConnection::OnTimerWanted(CURLM*, long milliseconds, void* self) {
+  auto& connection = *static_cast<TlsConnection*>(self);
+  connection.loop_.CancelTimer(std::exchange(connection.timer_, {}));
+  if (milliseconds >= 0) {
+    connection.timer_ = connection.loop_.AddTimer(connection.clock_.Monotonic() + absl::Milliseconds(milliseconds),
+                                                  [&connection] { connection.Drive(CURL_SOCKET_TIMEOUT, 0); });
+  }
+  return 0;
+}
+
+curl_socket_t TlsConnection::OnOpenSocket(void* self, curlsocktype, curl_sockaddr* address) {
+  auto& connection = *static_cast<TlsConnection*>(self);
+  const auto ip = IpAddress::FromSocketAddress(&address->addr);
+  // Judged here, on the very address that is about to be connected to, so that no later look-up can differ.
+  if (!ip.has_value() || (!ip->IsPublic() && !connection.upstream_.allow_private_address)) {
+    connection.address_refused_ = true;
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+}
+
+CURLcode TlsConnection::OnTlsContext(CURL*, void* context, void* self) {
+  SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context), static_cast<TlsConnection*>(self)->trust_.get());
+  return CURLE_OK;
+}
+
+void TlsConnection::OnEvents(int socket, std::uint32_t events) {
+  int what = 0;
+  if ((events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
+  if ((events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
+  Drive(socket, what);
+}
+
+void TlsConnection::Drive(curl_socket_t socket, int what) {
+  int running = 0;
+  curl_multi_socket_action(multi_.get(), socket, what, &running);
+  int left = 0;
+  const CURLMsg* message = curl_multi_info_read(multi_.get(), &left);
+  if (message == nullptr || message->msg != CURLMSG_DONE) return;
+  const absl::Status outcome = Outcome(message->data.result);
+  Connected connected = std::move(connected_);
+  connected_ = nullptr;
+  if (!outcome.ok()) Close();
+  connected(outcome);
+}
+
+absl::Status TlsConnection::Outcome(CURLcode code) {
+  if (code != CURLE_OK) return Failure(code);
+  if (curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket_) != CURLE_OK || socket_ == CURL_SOCKET_BAD) {
+    return Unreachable(upstream_.portal, Phase::kConnect, "the connection was lost at once");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TlsConnection::Failure(CURLcode code) const {
+  const auto fail = [&](Phase phase, std::string_view problem) {
+    return Unreachable(upstream_.portal, phase, problem);
+  };
+  if (address_refused_) {
+    return fail(Phase::kConnect, "its address is not public, and `allow_private_address` is not set");
+  }
+  curl_off_t looked_up = 0;
+  curl_off_t connected = 0;
+  long verified = X509_V_OK;
+  curl_easy_getinfo(easy_.get(), CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+  curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected);
+  curl_easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &verified);
+  if (code == CURLE_PEER_FAILED_VERIFICATION) {
+    return fail(Phase::kTls, verified == X509_V_OK ? "its certificate is for another host name"
+                                                   : X509_verify_cert_error_string(verified));
+  }
+  if (code == CURLE_COULDNT_RESOLVE_HOST || looked_up == 0) {
+    return fail(Phase::kResolve,
+                code == CURLE_OPERATION_TIMEDOUT ? "its name was not found in time" : "its name cannot be resolved");
+  }
+  if (code == CURLE_COULDNT_CONNECT || connected == 0) {
+    return fail(Phase::kConnect,
+                code == CURLE_OPERATION_TIMEDOUT ? "it did not answer in time" : "it refuses connections");
+  }
+  return fail(Phase::kTls,
+              code == CURLE_OPERATION_TIMEDOUT ? "the TLS handshake did not end in time" : "the TLS handshake failed");
+}
+
+}  // namespace lmbroker::http
