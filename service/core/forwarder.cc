@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "service/audit/intent_durable.h"
 #include "service/audit/record.h"
 #include "service/base/error.h"
 #include "service/core/call_description.h"
@@ -54,7 +55,7 @@ Task<absl::StatusOr<ForwardReply>> Forwarder::Forward(CallContext& context, Forw
   if (!entry.ok()) co_return entry.status();
   record.access_id = (*entry)->key.access_id;
 
-  audit::IntentRecorded intent(context.audit, DurabilityOf(*call.request));
+  audit::IntentDurable intent(context.audit, DurabilityOf(*call.request));
   const absl::Status recorded = co_await intent;
   if (!recorded.ok()) co_return recorded;
 

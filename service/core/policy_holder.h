@@ -1,7 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
+
+#include <absl/time/time.h>
 
 #include "service/base/mutex.h"
 #include "service/policy/engine.h"
@@ -11,20 +14,39 @@ namespace lmbroker::core {
 // The policy in force. A reload swaps it whole; whoever holds a snapshot finishes with it. Safe for concurrent use.
 class PolicyHolder {
  public:
-  explicit PolicyHolder(std::shared_ptr<const policy::Engine> engine) : engine_(std::move(engine)) {}
+  // How the policy in force came to be, and why a newer file was not taken.
+  struct State {
+    absl::Time load_time;
+    std::string error;  // empty when the file on disk is in force
+  };
+
+  explicit PolicyHolder(std::shared_ptr<const policy::Engine> engine, absl::Time now = absl::UnixEpoch())
+      : engine_(std::move(engine)), state_{.load_time = now} {}
 
   std::shared_ptr<const policy::Engine> Get() const {
     const MutexLock lock(mutex_);
     return engine_;
   }
-  void Swap(std::shared_ptr<const policy::Engine> engine) {
+  State state() const {
     const MutexLock lock(mutex_);
-    engine_ = std::move(engine);
+    return state_;
+  }
+
+  void Swap(std::shared_ptr<const policy::Engine> engine, absl::Time now) {
+    const MutexLock lock(mutex_);
+    engine_.swap(engine);  // the old one dies outside the lock
+    state_ = {.load_time = now};
+  }
+  // A newer file was refused; the policy in force stays.
+  void Keep(std::string error) {
+    const MutexLock lock(mutex_);
+    state_.error = std::move(error);
   }
 
  private:
   mutable Mutex mutex_;
   std::shared_ptr<const policy::Engine> engine_ ABSL_GUARDED_BY(mutex_);
+  State state_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lmbroker::core

@@ -1,6 +1,5 @@
 #include "service/rpc/policy_service.h"
 
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
+#include "service/policy/verb.h"
 #include "service/rpc/convert.h"
 #include "service/rpc/unary.h"
 
@@ -38,33 +38,20 @@ absl::StatusOr<policy::ForwardQuestion> ParseForwardAccess(const v1::ForwardAcce
                                  .path = std::move(path)};
 }
 
-absl::StatusOr<policy::Verb> ParseVerb(std::string_view verb) {
-  using enum policy::Verb;
-  constexpr std::array<std::pair<std::string_view, policy::Verb>, 7> kVerbs = {{{"create", kCreate},
-                                                                                {"list", kList},
-                                                                                {"get", kGet},
-                                                                                {"update", kUpdate},
-                                                                                {"toggle", kToggle},
-                                                                                {"delete", kDelete},
-                                                                                {"rotate", kRotate}}};
-  for (const auto& [name, value] : kVerbs) {
-    if (name == verb) return value;
-  }
-  return FieldInvalid("token.verb", "must be create, list, get, update, toggle, delete or rotate");
-}
-
 absl::StatusOr<policy::TokenQuestion> ParseTokenAccess(const v1::TokenAccess& access) {
-  ASSIGN_OR_RETURN(const policy::Verb verb, ParseVerb(access.verb()));
+  const auto verb = policy::ParseVerb(access.verb());
+  if (!verb.has_value()) {
+    return FieldInvalid("token.verb", "must be create, list, get, update, toggle, delete or rotate");
+  }
   ASSIGN_OR_RETURN(const std::optional<TokenType> type, FromProto(access.type(), "token.type"));
   if (access.has_ttl()) return FieldInvalid("token.ttl", "is not supported by this version, which leases no tokens");
   const auto admin = AdminName::Parse(access.parent(), "token.parent");
-  if (!admin.ok() && verb != policy::Verb::kList) return admin.status();
+  if (!admin.ok() && *verb != policy::Verb::kList) return admin.status();
   ASSIGN_OR_RETURN(PortalName portal,
                    admin.ok() ? admin->portal() : PortalName::Parse(access.parent(), "token.parent"));
   policy::TokenQuestion question{
-      .verb = verb, .portal = std::move(portal), .type = type, .hand_over = access.hand_over()};
+      .verb = *verb, .portal = std::move(portal), .type = type, .hand_over = access.hand_over()};
   if (admin.ok()) question.admin = admin->id();
-  if (verb == policy::Verb::kCreate && !type.has_value()) question.type = TokenType::kLmv1;
   return question;
 }
 
@@ -91,8 +78,8 @@ absl::StatusOr<Question> Parse(const v1::ExplainAccessRequest& request) {
 absl::StatusOr<policy::Decision> Explain(core::CallContext& call, const policy::Engine& engine,
                                          const Question& question) {
   const Caller subject = engine.FindCaller(question.caller).value_or(Caller{.identity = question.caller});
-  const bool itself = question.caller == call.caller.identity ||
-                      (!subject.name.empty() && subject.name == call.caller.name);
+  const bool itself =
+      question.caller == call.caller.identity || (!subject.name.empty() && subject.name == call.caller.name);
   if (!itself && !call.caller.is_operator) {
     return Refuse(Reason::kNoGrant, "Only an operator may ask what other callers may do; ask about yourself.");
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <absl/status/statusor.h>
 #include <grpcpp/server_context.h>
@@ -79,6 +80,13 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   Run run_;
   Write write_;
 };
+
+// For work that has no answer but its success.
+inline absl::StatusOr<std::monostate> Done(const absl::Status& status) {
+  if (!status.ok()) return status;
+  return std::monostate{};
+}
+inline constexpr auto kWriteNothing = [](std::monostate, auto&) {};
 
 // Serves one unary RPC whose work blocks (token administration: rare).
 template <class Request, class Response, class Parse, class Run, class Write>

@@ -1,0 +1,86 @@
+#include "service/rpc/operator_service.h"
+
+#include <utility>
+
+#include "service/base/status_macros.h"
+#include "service/rpc/convert.h"
+#include "service/rpc/credential_convert.h"
+#include "service/rpc/unary.h"
+
+namespace lmbroker::rpc {
+namespace {
+
+void Write(const portal::BudgetTable::Row& row, v1::BudgetStatus& out) {
+  out.set_pattern(std::string(http::BasePath(row.api)) + row.pattern);
+  out.set_method(std::string(http::MethodName(row.method)));
+  out.set_limit(row.budget.limit);
+  out.set_remaining(row.budget.remaining);
+  ToProto(row.budget.window, *out.mutable_window());
+}
+
+}  // namespace
+
+v1::PortalStatus::MasterState OperatorService::MasterStateOf(const std::optional<CredentialName>& master) const {
+  if (!master.has_value()) return v1::PortalStatus::NOT_CONFIGURED;
+  const auto record = parts_.custody.Describe(*master);
+  if (!record.ok() || !record->master) return v1::PortalStatus::NOT_IMPORTED;
+  return record->status == TokenStatus::kEnabled ? v1::PortalStatus::READY : v1::PortalStatus::SWITCHED_OFF;
+}
+
+void OperatorService::WritePortals(v1::GetStatusResponse& out) const {
+  const auto connections = parts_.client.Stats();
+  for (const auto& [portal, master] : parts_.portals.all()) {
+    v1::PortalStatus& status = *out.add_portals();
+    status.set_portal(portal.ToString());
+    status.set_master_state(MasterStateOf(master));
+    if (const auto stats = connections.find(portal); stats != connections.end()) {
+      const auto& [success, failure] = std::pair(stats->second.last_success, stats->second.last_failure);
+      const bool tried = success != absl::InfinitePast() || failure != absl::InfinitePast();
+      if (tried) status.set_reachable(success >= failure);
+    }
+    for (const auto& row : parts_.budgets.Of(portal)) Write(row, *status.add_budgets());
+  }
+}
+
+void OperatorService::WriteCredentials(v1::GetStatusResponse& out) const {
+  const absl::Time now = edge_.parts().clock.Now();
+  for (const store::CredentialRecord& record : parts_.custody.List(std::nullopt)) {
+    v1::CredentialStatus& status = *out.add_credentials();
+    status.set_credential(record.name.ToString());
+    status.set_state(ToProto(record.state));
+    ToProto(now - record.rotate_time.value_or(record.create_time), *status.mutable_age());
+  }
+}
+
+v1::GetStatusResponse OperatorService::Status() const {
+  v1::GetStatusResponse out;
+  out.set_version(parts_.version);
+  ToProto(parts_.start_time, *out.mutable_start_time());
+  WritePortals(out);
+  WriteCredentials(out);
+  const core::PolicyHolder& policy = edge_.parts().policy;
+  const auto state = policy.state();
+  out.mutable_policy()->set_digest(policy.Get()->policy().digest);
+  ToProto(state.load_time, *out.mutable_policy()->mutable_load_time());
+  out.mutable_policy()->set_error(state.error);
+  ToProto(parts_.audit.Lag(), *out.mutable_audit()->mutable_lag());
+  if (const absl::Status health = parts_.audit.Health(); !health.ok()) {
+    out.mutable_audit()->set_error(std::string(health.message()));
+  }
+  return out;
+}
+
+grpc::ServerUnaryReactor* OperatorService::GetStatus(grpc::CallbackServerContext* context,
+                                                     const v1::GetStatusRequest* request,
+                                                     v1::GetStatusResponse* response) {
+  return Serve(
+      edge_, "/lmbroker.v1.OperatorService/GetStatus", context, request, response,
+      [](const v1::GetStatusRequest&) -> absl::StatusOr<std::monostate> { return std::monostate{}; },
+      [this](core::CallContext& call, std::monostate) -> absl::StatusOr<v1::GetStatusResponse> {
+        RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kFlushedSoon));
+        return Status();
+      },
+      [](v1::GetStatusResponse status, v1::GetStatusResponse& out) { out = std::move(status); });
+}
+
+}  // namespace lmbroker::rpc

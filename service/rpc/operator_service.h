@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+
+#include <absl/time/time.h>
+
+#include "lmbroker/v1/operator_service.grpc.pb.h"
+#include "service/audit/audit_log.h"
+#include "service/core/custody.h"
+#include "service/core/portals.h"
+#include "service/http/portal_client.h"
+#include "service/portal/rate_limit.h"
+#include "service/rpc/edge.h"
+
+namespace lmbroker::rpc {
+
+// OperatorService: how the broker is doing, from those who know.
+class OperatorService final : public v1::OperatorService::CallbackService {
+ public:
+  struct Parts {
+    std::string version;
+    absl::Time start_time;
+    const core::Portals& portals;
+    const core::Custody& custody;
+    const portal::BudgetTable& budgets;
+    const http::PortalClient& client;
+    const audit::AuditLog& audit;
+  };
+
+  OperatorService(Edge& edge, Parts parts) : edge_(edge), parts_(std::move(parts)) {}
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest* request,
+                                      v1::GetStatusResponse* response) override;
+
+ private:
+  v1::GetStatusResponse Status() const;
+  void WritePortals(v1::GetStatusResponse& out) const;
+  void WriteCredentials(v1::GetStatusResponse& out) const;
+  v1::PortalStatus::MasterState MasterStateOf(const std::optional<CredentialName>& master) const;
+
+  Edge& edge_;
+  const Parts parts_;
+};
+
+}  // namespace lmbroker::rpc
