@@ -208,7 +208,8 @@ FileLog::Waiters FileLog::AwaitOverdue() {
       watchdog_idle_ = true;
       waiting_.wait(mutex_);
     } else {
-      waiting_.wait_until(mutex_, waiters_.front().deadline);
+      const TimePoint deadline = waiters_.front().deadline;  // a copy: its waiter may go meanwhile
+      waiting_.wait_until(mutex_, deadline);
     }
     while (!waiters_.empty() && waiters_.front().deadline <= steady_clock::now()) {
       overdue.push_back(std::move(waiters_.front()));
