@@ -30,6 +30,8 @@ class Control:
         self._faults = faults
         self._recorder = recorder
         self.connections: Callable[[], dict[str, int]] = dict
+        self._first_knobs = portal.knobs.to_json()
+        self._first_limits = dict(portal.limits.limits)
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = [
             (method, re.compile(path), handler)
             for method, path, handler in (
@@ -99,7 +101,9 @@ class Control:
         self._faults.remove()
         self._recorder.clear()
         self._portal.clear()
-        self._portal.knobs.clock_offset = 0.0
+        for name, value in self._first_knobs.items():
+            self._portal.knobs.assign(name, value)
+        self._portal.limits.limits = dict(self._first_limits)
         return {}
 
     def _add_tokens(self, request: Request, ids: list[int]) -> Any:

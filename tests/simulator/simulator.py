@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import ssl
 import sys
 import threading
 from pathlib import Path
@@ -38,6 +37,8 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
+        if options.port_file:
+            options.port_file.unlink(missing_ok=True)  # of an earlier run
         knobs = Knobs()
         for text in options.knob:
             name, _, value = text.partition("=")
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
         for text in options.fault:
             exchange.faults.add(faults.parse(text))
         server = HttpServer(options.port, options.certificate, options.key, exchange, exchange.faults.on_accept)
-    except (OSError, ValueError, KeyError, ssl.SSLError) as error:
+    except (OSError, OverflowError, ValueError, KeyError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
     exchange.control.connections = server.connections
@@ -56,10 +57,18 @@ def main(arguments: list[str]) -> int:
     if options.port_file:
         _write_port(options.port_file, server.port)
     print(f"simulator: portal {state.portal['name']} on https://127.0.0.1:{server.port}", file=sys.stderr)
+    if options.until_eof:
+        threading.Thread(target=_stop_at_eof, args=(stop,), daemon=True).start()
     stop.wait()
     with state.lock:
         state.save()
     return 0
+
+
+def _stop_at_eof(stop: threading.Event) -> None:
+    while os.read(0, 4096):  # past Python's buffer, whose lock would disturb the end of the process
+        pass
+    stop.set()
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -85,6 +94,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         metavar="GET=N",
         help="calls a window of a method, or of one endpoint: 'GET /device/devices/{id}=5'; repeatable",
     )
+    parser.add_argument("--until-eof", action="store_true", help="ends when standard input does: with its parent")
     return parser.parse_args(arguments)
 
 
