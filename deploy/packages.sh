@@ -22,6 +22,7 @@ build=(
   prometheus-cpp-dev libcpp-httplib-dev   # metrics, and the small HTTP listener that serves them
   libgoogle-perftools-dev                 # tcmalloc: a tenth less CPU for a forwarded call
   libgtest-dev libgmock-dev               # the build knows its tests
+  ca-certificates                         # who vouches for portals
   openssl                                 # development certificates
   python3                                 # the portal simulator; nothing beyond the standard library
 )
