@@ -57,7 +57,7 @@ absl::Status InsertCreateRow(const Database& database, const CreateIntent& inten
       .Text(intent.caller)
       .Text(ToColumn(intent.phase))
       .Time(intent.create_time);
-  const absl::Status status = insert.Run();
+  absl::Status status = insert.Run();
   if (!absl::IsAlreadyExists(status)) return status;
   return Refuse(Reason::kInternal, "The broker's store has a create with this marker already; this is a defect.");
 }

@@ -1,5 +1,6 @@
 #include "service/store/sqlite_database.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -14,13 +15,18 @@
 namespace lmbroker::store {
 namespace {
 
+constexpr std::uintmax_t kLeastBytes = 512;  // SQLite takes a shorter file for an empty one
+
 absl::Status EnsurePrivateFile(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     const absl::Status created = crypto::CreatePrivateFile(path, "");
     if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
   }
-  return crypto::CheckPrivateFile(path);
+  RETURN_IF_ERROR(crypto::CheckPrivateFile(path));
+  const std::uintmax_t size = std::filesystem::file_size(path, ignored);
+  if (size == 0 || size >= kLeastBytes) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format("{}: is not a database of lmbroker, and was not touched", path));
 }
 
 absl::Status CannotOpen(const std::string& path, const absl::Status& why) {

@@ -45,7 +45,7 @@ absl::Status InsertTokenRow(const Database& database, const TokenRecord& record)
       .OptionalText(record.credential.has_value() ? std::optional(record.credential->id()) : std::nullopt)
       .Text(record.access_id)
       .Time(record.create_time);
-  const absl::Status status = insert.Run();
+  absl::Status status = insert.Run();
   if (!absl::IsAlreadyExists(status)) return status;
   return Refuse(Reason::kInternal, fmt::format("The broker's store knows {} already, so LM cannot have just made it.",
                                                record.name.ToString()));

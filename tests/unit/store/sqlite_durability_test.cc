@@ -1,0 +1,267 @@
+// What survives: a kill, a disk that fails or is full, a damaged file.
+
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "service/store/sqlite_store.h"
+#include "tests/fakes/faulty_vfs.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/store_records.h"
+#include "tests/support/temp_dir.h"
+
+namespace lmbroker::store {
+namespace {
+
+using testing::AnyOf;
+using testing::Eq;
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path) {
+  return SqliteStore::Open({.path = path, .wait = absl::ZeroDuration()});
+}
+
+// All that is in the store, as text to compare.
+std::string Contents(SqliteStore& store) {
+  std::string text;
+  const auto credentials = store.ListCredentials(std::nullopt);
+  const auto tokens = store.ListTokens(Portal("acme"));
+  const auto creates = store.OpenCreates();
+  if (!credentials.ok() || !tokens.ok() || !creates.ok()) return "unreadable";
+  for (const CredentialRecord& record : *credentials) {
+    text += fmt::format("{} v{}\n", record.name.ToString(), record.version);
+  }
+  for (const TokenRecord& record : *tokens) {
+    text += fmt::format("{} {}\n", record.name.ToString(), record.credential.has_value() ? "bound" : "unbound");
+  }
+  for (const CreateIntent& create : *creates) {
+    text += fmt::format("{} {}\n", create.marker, create.token.has_value() ? "committed" : "intended");
+  }
+  return text;
+}
+
+const CredentialName kReader = Credential("acme", "reader");
+const CredentialName kWriter = Credential("acme", "writer");
+const TokenName kToken = Token("acme", 32, 41);
+const TokenName kNext = Token("acme", 32, 42);
+
+// A store in which every change below finds what it needs.
+void Prepare(SqliteStore& store) {
+  ASSERT_THAT(store.BeginCreate(MakeIntent("first", kToken.admin(), kReader)), IsOk());
+  ASSERT_THAT(store.CommitCreate("first", MakeToken(kToken, kReader), MakeCredential(kReader, kToken)), IsOk());
+  ASSERT_THAT(store.BeginCreate(MakeIntent("second", kNext.admin(), kWriter)), IsOk());
+}
+
+struct Change {
+  std::string name;
+  std::function<absl::Status(Store&)> run;
+};
+
+std::vector<Change> Changes() {
+  CredentialRecord updated = MakeCredential(kReader, kToken);
+  updated.version = 8;
+  updated.secret.bytes = std::string(100'000, 's');  // many pages
+  return {
+      {"InsertCredential", [](Store& store) { return store.InsertCredential(MakeCredential(kWriter)); }},
+      {"UpdateCredential", [updated](Store& store) { return store.UpdateCredential(updated); }},
+      {"DeleteCredential", [](Store& store) { return store.DeleteCredential(kReader); }},
+      {"DeleteToken", [](Store& store) { return store.DeleteToken(kToken); }},
+      {"BeginCreate", [](Store& store) { return store.BeginCreate(MakeIntent("third", kToken.admin(), kWriter)); }},
+      {"CommitCreate",
+       [](Store& store) {
+         return store.CommitCreate("second", MakeToken(kNext, kWriter), MakeCredential(kWriter, kNext));
+       }},
+      {"EndCreate", [](Store& store) { return store.EndCreate("first", CreatePhase::kFinished); }},
+  };
+}
+
+class FailingDiskTest : public testing::TestWithParam<Change> {
+ protected:
+  FaultyVfs disk_;
+  TempDir directory_;
+};
+
+// Fails the disk at every single step of the change, with an error and as full.
+TEST_P(FailingDiskTest, ChangeIsWholeOrRefusedWithoutEffect) {
+  for (const int code : {SQLITE_IOERR_FSYNC, SQLITE_FULL}) {
+    bool failed = true;
+    for (int good = 0; failed; ++good) {
+      const std::string path = directory_ / fmt::format("{}-{}.db", code, good);
+      auto store = Open(path);
+      ASSERT_THAT(store, IsOk());
+      Prepare(**store);
+      const std::string before = Contents(**store);
+
+      disk_.FailAfter(good, code);
+      const absl::Status status = GetParam().run(**store);
+      failed = disk_.failures() > 0;
+      disk_.Heal();
+
+      if (!failed) {
+        ASSERT_THAT(status, IsOk());
+        EXPECT_GT(good, 0) << "the disk was never asked";
+        EXPECT_NE(Contents(**store), before);
+        continue;
+      }
+      EXPECT_THAT(status, RefusedWith(Reason::kStoreUnavailable)) << good;
+      EXPECT_EQ(Contents(**store), before) << good;
+      // A disk that comes back is used again.
+      EXPECT_THAT(GetParam().run(**store), IsOk()) << good;
+      const std::string after = Contents(**store);
+      EXPECT_NE(after, before);
+      store->reset();
+      EXPECT_EQ(Contents(**Open(path)), after) << good;
+    }
+  }
+}
+
+// The same, but the process dies right after: what a restart finds is all or nothing.
+TEST_P(FailingDiskTest, RestartAfterAFailureFindsAllOrNothing) {
+  bool failed = true;
+  for (int good = 0; failed; ++good) {
+    const std::string path = directory_ / fmt::format("{}.db", good);
+    const std::string copy = path + ".copy";
+    auto store = Open(path);
+    Prepare(**store);
+    const std::string before = Contents(**store);
+    disk_.FailAfter(good, SQLITE_IOERR_FSYNC);
+    (void)GetParam().run(**store);
+    failed = disk_.failures() > 0;
+    disk_.Heal();
+    // The files as a kill would leave them.
+    std::filesystem::copy_file(path, copy);
+    std::filesystem::copy_file(path + "-wal", copy + "-wal");
+    if (failed) {
+      ASSERT_THAT(GetParam().run(**store), IsOk());
+    }
+    const auto restarted = Open(copy);
+    ASSERT_THAT(restarted, IsOk()) << good;
+    EXPECT_THAT(Contents(**restarted), AnyOf(Eq(before), Eq(Contents(**store)))) << good;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FailingDiskTest, testing::ValuesIn(Changes()),
+                         [](const auto& test) { return test.param.name; });
+
+class DurabilityTest : public testing::Test {
+ protected:
+  TempDir directory_;
+  const std::string path_ = directory_ / "store.db";
+};
+
+TEST_F(DurabilityTest, KilledProcessLeavesEveryCommittedRow) {
+  int reports[2];
+  ASSERT_EQ(pipe(reports), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    auto store = Open(path_);
+    for (int i = 0; store.ok(); ++i) {
+      if (!(*store)->InsertCredential(MakeCredential(Credential("acme", fmt::format("c{}", i)))).ok()) break;
+      if (write(reports[1], "x", 1) != 1) break;  // only now it counts as done
+    }
+    _exit(1);
+  }
+  close(reports[1]);
+  std::size_t done = 0;
+  for (char byte = 0; done < 50 && read(reports[0], &byte, 1) == 1;) ++done;
+  ASSERT_EQ(kill(child, SIGKILL), 0);
+  int result = 0;
+  ASSERT_EQ(waitpid(child, &result, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(result));
+  for (char byte = 0; read(reports[0], &byte, 1) == 1;) ++done;
+  close(reports[0]);
+
+  const auto store = Open(path_);
+  ASSERT_THAT(store, IsOk());
+  for (std::size_t i = 0; i < done; ++i) {
+    EXPECT_THAT((*store)->GetCredential(Credential("acme", fmt::format("c{}", i))), IsOk()) << i;
+  }
+}
+
+// The kernel itself refuses to let the files grow: what the process sees of a full disk, without a full disk.
+TEST_F(DurabilityTest, FullDiskIsStoreUnavailableAndChangesNothing) {
+  {
+    Prepare(**Open(path_));
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto store = Open(path_);
+    if (!store.ok()) _exit(10);
+    const std::string before = Contents(**store);
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{.rlim_cur = 64 * 1024, .rlim_max = 64 * 1024};
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(11);
+    CredentialRecord large = MakeCredential(kWriter);
+    large.secret.bytes = std::string(200'000, 's');
+    if (!IsRefusal((*store)->InsertCredential(large), Reason::kStoreUnavailable)) _exit(12);
+    if (Contents(**store) != before) _exit(13);
+    _exit((*store)->InsertCredential(MakeCredential(kWriter)).ok() ? 0 : 14);  // what has room still goes
+  }
+  int result = -1;
+  ASSERT_EQ(waitpid(child, &result, 0), child);
+  EXPECT_EQ(WEXITSTATUS(result), 0);
+  const auto store = Open(path_);
+  ASSERT_THAT(store, IsOk());
+  EXPECT_THAT((*store)->GetCredential(kWriter), IsOk());
+}
+
+// Overwrites 16 bytes at every 200th place of the file. Whatever is hit: an error or the truth, and never a crash.
+TEST_F(DurabilityTest, DamagedFileIsAnErrorOrHarmless) {
+  const FaultyVfs quick_disk;
+  {
+    const auto store = Open(path_);
+    Prepare(**store);
+    CredentialRecord large = MakeCredential(kWriter);
+    large.secret.bytes = std::string(20'000, 's');
+    ASSERT_THAT((*store)->InsertCredential(large), IsOk());
+  }
+  const std::string good = ReadFile(path_);
+  const std::string truth = Contents(**Open(path_));
+  int noticed = 0;
+  for (std::size_t at = 0; at + 16 <= good.size(); at += 200) {
+    for (const char filler : {'\0', '\xff'}) {
+      std::string bad = good;
+      bad.replace(at, 16, 16, filler);
+      WriteFile(path_, bad);
+      std::filesystem::remove(path_ + "-wal");  // of a damaged file that could not be closed
+      const auto store = Open(path_);
+      if (!store.ok()) {
+        EXPECT_THAT(store, StatusIs(absl::StatusCode::kFailedPrecondition)) << at;
+        ++noticed;
+        continue;
+      }
+      (void)Contents(**store);
+      (void)(*store)->DeleteToken(kToken);
+    }
+  }
+  EXPECT_GT(noticed, 20);
+  WriteFile(path_, good);
+  std::filesystem::remove(path_ + "-wal");
+  EXPECT_EQ(Contents(**Open(path_)), truth);
+}
+
+TEST_F(DurabilityTest, TruncatedFileIsRefused) {
+  {
+    Prepare(**Open(path_));
+  }
+  const std::string good = ReadFile(path_);
+  for (std::size_t size = 1; size < good.size(); size += 499) {
+    WriteFile(path_, good.substr(0, size));
+    EXPECT_THAT(Open(path_), StatusIs(absl::StatusCode::kFailedPrecondition)) << size;
+  }
+}
+
+}  // namespace
+}  // namespace lmbroker::store
