@@ -19,13 +19,13 @@ std::optional<ForwardQuestion> QuestionOf(const v1::ExpectedCall& call, const st
                                           const std::set<PortalName>& portals, Issues& issues) {
   GrantParser parser(portals, issues);
   const auto portal = parser.ParsePortal(call.portal(), ChildPath(path, "portal"));
-  const http::Api api = parser.ParseApi(call.api(), call.has_api(), ChildPath(path, "api"));
+  const auto api = parser.ParseApi(call.api(), call.has_api(), ChildPath(path, "api"));
   const auto method = http::ParseMethod(call.method());
   if (!method.ok()) issues.Add(ChildPath(path, "method"), "must be GET, POST, PUT, PATCH or DELETE, in upper case");
   const auto canonical = http::CanonicalPath::Parse(call.path());
   if (!canonical.ok()) issues.Add(ChildPath(path, "path"), "must be a plain path such as /device/devices/7");
-  if (!portal.has_value() || !method.ok() || !canonical.ok()) return std::nullopt;
-  return ForwardQuestion{.portal = *portal, .api = api, .method = *method, .path = *canonical};
+  if (!portal.has_value() || !api.has_value() || !method.ok() || !canonical.ok()) return std::nullopt;
+  return ForwardQuestion{.portal = *portal, .api = *api, .method = *method, .path = *canonical};
 }
 
 void Check(const v1::Expectation& expectation, const std::string& path, const Engine& engine, const Caller& caller,

@@ -58,9 +58,11 @@ std::optional<PortalName> GrantParser::ParsePortal(const std::string& id, const 
   return std::nullopt;
 }
 
-http::Api GrantParser::ParseApi(const std::string& name, bool present, const std::string& path) {
-  if (present && name != "management" && name != "ingest") issues_.Add(path, "must be management or ingest");
-  return name == "ingest" ? http::Api::kIngest : http::Api::kManagement;
+std::optional<http::Api> GrantParser::ParseApi(const std::string& name, bool present, const std::string& path) {
+  if (!present || name == "management") return http::Api::kManagement;
+  if (name == "ingest") return http::Api::kIngest;
+  issues_.Add(path, "must be management or ingest");
+  return std::nullopt;
 }
 
 std::optional<absl::Duration> GrantParser::ParseTime(const google::protobuf::Duration& duration,
@@ -86,18 +88,18 @@ std::optional<ForwardGrant> GrantParser::ParseForward(const v1::ForwardGrant& en
   }
   if (entry.methods().empty()) issues_.Add(ChildPath(path, "methods"), "must name at least one method");
   if (entry.paths().empty()) issues_.Add(ChildPath(path, "paths"), "must have at least one pattern");
-  const http::Api api = ParseApi(entry.api(), entry.has_api(), ChildPath(path, "api"));
+  const auto api = ParseApi(entry.api(), entry.has_api(), ChildPath(path, "api"));
   std::optional<absl::Duration> share;
   if (entry.has_share()) share = ParseTime(entry.share(), ChildPath(path, "share"));
 
   const auto portal = ParsePortal(entry.portal(), ChildPath(path, "portal"));
   const bool good_credential = IsId(entry.credential());
   if (!good_credential) issues_.Add(ChildPath(path, "credential"), "must be a credential id, such as inventory-reader");
-  if (!portal.has_value() || !good_credential) return std::nullopt;
+  if (!api.has_value() || !portal.has_value() || !good_credential) return std::nullopt;
   return ForwardGrant{.rule = rule,
                       .portal = *portal,
                       .credential = *CredentialName::FromId(*portal, entry.credential(), "credential"),
-                      .api = api,
+                      .api = *api,
                       .methods = std::move(methods),
                       .paths = std::move(paths),
                       .account_writes = entry.account_writes(),

@@ -28,7 +28,7 @@ class GrantParser {
                                          const std::string& rule);
   std::optional<PortalName> ParsePortal(const std::string& id, const std::string& path);
   // `management`, `ingest`, or management when it is absent.
-  http::Api ParseApi(const std::string& name, bool present, const std::string& path);
+  std::optional<http::Api> ParseApi(const std::string& name, bool present, const std::string& path);
 
  private:
   std::vector<std::int32_t> ParseAdmins(const config::v1::TokenGrant& entry, const std::string& path);
