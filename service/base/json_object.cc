@@ -110,4 +110,9 @@ void JsonObject::Time(std::string_view key, absl::Time value) {
   out_ += '"';
 }
 
+std::string& JsonObject::Object(std::string_view key) {
+  Key(key);
+  return out_;
+}
+
 }  // namespace lmbroker

@@ -35,6 +35,8 @@ class JsonObject {
   void Real(std::string_view key, double value);  // null when it is not finite
   void Bool(std::string_view key, bool value);
   void Time(std::string_view key, absl::Time value);
+  // For a member that is an object: where the next JsonObject is to be written, before anything else is added here.
+  std::string& Object(std::string_view key);
 
  private:
   void Key(std::string_view key);

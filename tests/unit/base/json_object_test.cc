@@ -78,6 +78,19 @@ TEST(JsonObjectTest, WritesMembersInTheirOrder) {
                  R"("not_finite":null,"bool":false,"time":"1970-01-01T00:00:00.000000Z"})");
 }
 
+TEST(JsonObjectTest, MayHoldObjects) {
+  std::string out;
+  {
+    JsonObject outer(out);
+    {
+      JsonObject inner(outer.Object("inner"));
+      inner.Bool("deep", true);
+    }
+    outer.Bool("after", true);
+  }
+  EXPECT_EQ(out, R"({"inner":{"deep":true},"after":true})");
+}
+
 TEST(JsonObjectTest, MayBeEmpty) {
   std::string out;
   {
