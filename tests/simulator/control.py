@@ -7,7 +7,8 @@ README.md lists the calls.
 from __future__ import annotations
 
 import re
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import shift
 import tokens
@@ -94,7 +95,8 @@ class Control:
     def _set_clock(self, request: Request, ids: list[int]) -> Any:
         given = parse_object(request)
         knobs = self._portal.knobs
-        knobs.clock_offset = float(given.get("offset", knobs.clock_offset)) + float(given.get("advance", 0))
+        offset = knobs.clock_offset if "offset" not in given else float(given["offset"])
+        knobs.clock_offset = offset + float(given.get("advance", 0.0))
         return {"offset": knobs.clock_offset, "now": self._portal.now()}
 
     def _reset(self, request: Request, ids: list[int]) -> Any:
@@ -107,8 +109,8 @@ class Control:
         return {}
 
     def _add_tokens(self, request: Request, ids: list[int]) -> Any:
-        given = parse_object(request)
-        owner = self._row("users", int(given.get("admin", self._state.master["adminId"])))
+        given = {"admin": self._state.master["adminId"]} | parse_object(request)
+        owner = self._row("users", given["admin"])
         kind = str(given.get("type", tokens.LMV1))
         if kind not in (tokens.LMV1, tokens.BEARER):
             raise ApiError(400, "type is LMV1 or BEARER")

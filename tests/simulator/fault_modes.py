@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Callable, NoReturn
+from typing import Any, NoReturn
 
 from faults import Mode, Parameters, Stage, Wire
 from message import Hangup, Reply, Request, json_reply
@@ -29,10 +30,10 @@ def _mode(name: str, stage: Stage, about: str, /, **defaults: Any) -> Callable[[
     return register
 
 
-# --- Before the portal: the connection ends ---------------------------------------------------------------------------
+# --- The connection ends without an answer --------------------------------------------------------
 
 
-@_mode("drop-on-accept", Stage.ACCEPT, "the connection is closed before TLS; counts connections, not requests")
+@_mode("drop-on-accept", Stage.ACCEPT, "closes a new connection before TLS; counts connections, not requests")
 @_mode("drop-before-body", Stage.HEAD, "closes once the head is read, without reading the body")
 @_mode("drop-before-commit", Stage.INSTEAD, "reads the request, closes without having carried it out", commit=0)
 @_mode("drop-after-commit", Stage.INSTEAD, "carries the request out, closes without an answer", commit=1)
@@ -45,7 +46,7 @@ def _reset(values: Parameters, request: Request) -> NoReturn:
     raise Hangup(reset=True)
 
 
-# --- Instead of the portal's reply -------------------------------------------------------------------------------------
+# --- Instead of the portal's reply ----------------------------------------------------------------
 
 
 @_mode("unavailable", Stage.INSTEAD, "503 with an HTML page, as during an upgrade", retry_after=0, commit=0)
@@ -71,7 +72,9 @@ def _status(values: Parameters, request: Request) -> Reply:
     return json_reply(status, _error(values["message"], values["code"] or 1000 + status))
 
 
-@_mode("error-in-200", Stage.INSTEAD, "200 with an errorCode in the body", code=1069, message="No such record", commit=0)
+@_mode(
+    "error-in-200", Stage.INSTEAD, "200 with an errorCode in the body", code=1069, message="No such record", commit=0
+)
 def _error_in_200(values: Parameters, request: Request) -> Reply:
     return json_reply(200, _error(values["message"], values["code"]))
 
@@ -88,7 +91,7 @@ def _malformed_json(values: Parameters, request: Request) -> Reply:
     return Reply(200, values["text"].encode(), [("Content-Type", "application/json")])
 
 
-# --- On the portal's reply ---------------------------------------------------------------------------------------------
+# --- On the portal's reply ------------------------------------------------------------------------
 
 
 @_mode("secret-echo", Stage.REPLY, "puts the Authorization header and the caller's key into body and headers")
@@ -120,15 +123,22 @@ def _wrong_date(values: Parameters, request: Request, reply: Reply) -> None:
 
 @_mode("v1-envelope", Stage.REPLY, "answers as API v1, whatever version was asked for")
 def _v1_envelope(values: Parameters, request: Request, reply: Reply) -> None:
-    content = json.loads(reply.body)
+    content = _object(reply)
     if reply.status >= 400:
-        envelope = v1_refusal(content["errorCode"], content["errorMessage"])
+        envelope = v1_refusal(content.get("errorCode", 1000 + reply.status), content.get("errorMessage", "Failed"))
     else:
         envelope = {"status": 200, "errmsg": "OK", "data": content}
     reply.status, reply.body = 200, json.dumps(envelope).encode()
 
 
-@_mode("rate-headers", Stage.REPLY, "other X-Rate-Limit headers; empty ones are left out", limit="", remaining="", window="")
+@_mode(
+    "rate-headers",
+    Stage.REPLY,
+    "other X-Rate-Limit headers; empty ones are left out",
+    limit="",
+    remaining="",
+    window="",
+)
 def _rate_headers(values: Parameters, request: Request, reply: Reply) -> None:
     reply.remove("x-rate-limit-")
     for name in ("limit", "remaining", "window"):
@@ -148,9 +158,8 @@ def _huge_header(values: Parameters, request: Request, reply: Reply) -> None:
 
 @_mode("omit-field", Stage.REPLY, "takes a top-level field out of the JSON body", field="accessKey")
 def _omit_field(values: Parameters, request: Request, reply: Reply) -> None:
-    content = json.loads(reply.body)
-    if isinstance(content, dict):
-        content.pop(values["field"], None)
+    content = _object(reply)
+    content.pop(values["field"], None)
     reply.body = json.dumps(content).encode()
 
 
@@ -160,7 +169,7 @@ def _gzip_body(values: Parameters, request: Request, reply: Reply) -> None:
     reply.set("Content-Encoding", "gzip")
 
 
-# --- While sending -------------------------------------------------------------------------------------------------------
+# --- While sending --------------------------------------------------------------------------------
 
 
 @_mode("truncated-body", Stage.WIRE, "closes after a part of the body", keep=0.5)
@@ -178,7 +187,7 @@ def _wrong_length(values: Parameters, wire: Wire, reply: Reply) -> None:
 @_mode("conflicting-length", Stage.WIRE, "two framings at once: two lengths, or a length and chunked", chunked=0)
 def _conflicting_length(values: Parameters, wire: Wire, reply: Reply) -> None:
     other = "Transfer-Encoding: chunked" if values["chunked"] else f"Content-Length: {len(reply.body) + 7}"
-    body = _chunks(reply.body, len(reply.body) or 1) if values["chunked"] else reply.body
+    body = _chunks(reply.body, len(reply.body)) if values["chunked"] else reply.body
     wire.send(reply.head(f"Content-Length: {len(reply.body)}\r\n{other}") + body)
 
 
@@ -191,8 +200,9 @@ def _slow_head(values: Parameters, wire: Wire, reply: Reply) -> None:
 @_mode("slow-body", Stage.WIRE, "sends head and body in dribbles", bytes=1, seconds=0.05)
 def _slow_body(values: Parameters, wire: Wire, reply: Reply) -> None:
     data = reply.encode()
-    for at in range(0, len(data), values["bytes"]):
-        wire.send(data[at : at + values["bytes"]])
+    step = max(1, values["bytes"])
+    for at in range(0, len(data), step):
+        wire.send(data[at : at + step])
         wire.wait(values["seconds"])
 
 
@@ -252,6 +262,15 @@ def _error(message: str, code: int) -> dict[str, Any]:
     return {"errorMessage": message, "errorCode": code, "errorDetail": None}
 
 
+def _object(reply: Reply) -> dict[str, Any]:
+    """The body as a JSON object; an empty one when it is none."""
+    try:
+        content = json.loads(reply.body)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def _retry_after(values: Parameters, reply: Reply) -> Reply:
     if values["retry_after"]:
         reply.set("Retry-After", str(values["retry_after"]))
@@ -259,5 +278,6 @@ def _retry_after(values: Parameters, reply: Reply) -> Reply:
 
 
 def _chunks(body: bytes, size: int) -> bytes:
-    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    step = max(1, size)
+    pieces = [body[at : at + step] for at in range(0, len(body), step)]
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"

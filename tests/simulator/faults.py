@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import enum
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Callable, Mapping, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from message import Reply, Request

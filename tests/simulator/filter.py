@@ -15,7 +15,8 @@ Through a list, a condition holds when it holds for one of its elements.
 from __future__ import annotations
 
 import re
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from message import ApiError
 

@@ -1,7 +1,7 @@
 """A running simulator and a client for it, for the tests of this folder and for scripts that want the same.
 
-    with Running() as portal:
-        answer = portal.call("GET", "/device/devices/7")
+with Running() as portal:
+    answer = portal.call("GET", "/device/devices/7")
 """
 
 from __future__ import annotations
@@ -122,9 +122,10 @@ class Running:
     def authorization(self, method: str, path: str, body: bytes = b"", token: dict[str, Any] | None = None) -> str:
         """The header value with which the master or another token signs."""
         token = token or self.master
-        if token["accessKey"].startswith("lmb_"):
-            return "Bearer " + token["accessKey"]
-        return signature.authorization(token["accessId"], token["accessKey"], method, path, body)
+        access_id, key = str(token["accessId"]), str(token["accessKey"])
+        if key.startswith("lmb_"):
+            return "Bearer " + key
+        return signature.authorization(access_id, key, method, path, body)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """A control call's answer. Throws AssertionError when it is refused."""

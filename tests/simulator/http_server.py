@@ -13,8 +13,9 @@ import ssl
 import struct
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Protocol
+from typing import Protocol
 
 from message import ApiError, ClientLeft, Hangup, Headers, Reply, Request
 

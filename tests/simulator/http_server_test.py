@@ -111,7 +111,9 @@ class HttpTest(unittest.TestCase):
             with self.subTest(text):
                 self.assertEqual(self.exchange(text.encode("latin-1"))[0], 400)
                 self.assertEqual(self.portal.requests()[-1]["verdict"], "unreadable")
-        self.assertEqual(self.exchange(f"POST {DEVICE} HTTP/1.1\r\n{host}Content-Length: 99999999999\r\n\r\n".encode())[0], 413)
+        self.assertEqual(
+            self.exchange(f"POST {DEVICE} HTTP/1.1\r\n{host}Content-Length: 99999999999\r\n\r\n".encode())[0], 413
+        )
 
     def test_two_authorization_headers_are_refused(self) -> None:
         authorization = self.portal.authorization("GET", "/device/devices/7")
@@ -246,7 +248,9 @@ class ProgramTest(unittest.TestCase):
             ):
                 with self.subTest(change):
                     arguments = [text for pair in (good | change).items() for text in pair]
-                    done = subprocess.run([sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=20)
+                    done = subprocess.run(
+                        [sys.executable, PROGRAM, *arguments], capture_output=True, text=True, timeout=20
+                    )
                     self.assertEqual(done.returncode, 2, done.stderr)
                     self.assertNotIn("Traceback", done.stderr)
 
@@ -260,7 +264,9 @@ def read_reply(tls: ssl.SSLSocket) -> tuple[int, bytes]:
             raise ConnectionError("no reply")
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
     while len(body) < length:
         body += tls.recv(1 << 16)
     return int(head.split(b" ")[1]), body

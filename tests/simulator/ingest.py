@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from body import inflated, parse_json
 from message import ApiError, Reply, Request, json_reply

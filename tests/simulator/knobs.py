@@ -41,7 +41,7 @@ class Knobs:
 
     def assign(self, name: str, value: Any) -> None:
         """Sets one knob from text or from JSON. Throws ValueError with a sentence that names the knob."""
-        types = {field.name: type(field.default) for field in fields(self)}
+        types: dict[str, type[Any]] = {field.name: type(field.default) for field in fields(self)}
         if name not in types:
             raise ValueError(f"no knob is named {name!r}; there are {', '.join(sorted(types))}")
         if types[name] is bool:

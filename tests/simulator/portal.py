@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import traceback
 from collections import deque
 from email.utils import formatdate
 from typing import Any
@@ -72,6 +73,9 @@ class Portal:
                 reply = self._run(request, caller, route, ids, now)
             except ApiError as error:
                 reply = self._refusal(request, error, now)
+            except Exception:  # a defect of the simulator: said aloud, and answered as a portal would
+                traceback.print_exc()
+                reply = self._refusal(request, ApiError(500, "Internal server error"), now)
             reply.headers += self._common_headers(budget)
             return reply, caller
 
@@ -111,9 +115,7 @@ class Portal:
             ("x-request-id", f"sim-{next(self._request_ids)}"),
         ]
 
-    def _run(
-        self, request: Request, caller: Caller, route: Route | None, found: tuple[str, ...], now: float
-    ) -> Reply:
+    def _run(self, request: Request, caller: Caller, route: Route | None, found: tuple[str, ...], now: float) -> Reply:
         if request.base == INGEST:
             return ingest.answer(request)
         handler = route.handlers.get(request.method) if route else None

@@ -59,8 +59,16 @@ class RightsTest(PortalCase):
 
 class RoutesTest(PortalCase):
     def test_unknown_routes_are_404_with_code_1400(self) -> None:
-        for path in ("/nothing", "/setting/admins/apiTokens", "/setting/admins/32/apitokens/", "/setting/apitokens",
-                     "/device/devices/", "/device/devices/x", "/device/devices/0", "/device/devices/007"):
+        for path in (
+            "/nothing",
+            "/setting/admins/apiTokens",
+            "/setting/admins/32/apitokens/",
+            "/setting/apitokens",
+            "/device/devices/",
+            "/device/devices/x",
+            "/device/devices/0",
+            "/device/devices/007",
+        ):
             with self.subTest(path):
                 self.check(self.portal.call("GET", path), 404, 1400)
         self.assertEqual(self.portal.send("GET", "/elsewhere").status, 404)
@@ -91,7 +99,7 @@ class RoutesTest(PortalCase):
         setting = self.portal.call("GET", "/setting/companySetting").json
         self.assertEqual((setting["companyDisplayName"], setting["numberOfDevices"]), ("acme", 300))
         access_id = self.portal.master["accessId"]
-        query = f'filter=accessId:%22{access_id}%22&size=1000&offset=0&sort=+id'
+        query = f"filter=accessId:%22{access_id}%22&size=1000&offset=0&sort=+id"
         found = self.portal.call("GET", "/setting/admins/apitokens", query=query).json
         self.assertEqual([item["accessId"] for item in found["items"]], [access_id])
 
@@ -163,7 +171,12 @@ class VersionTest(PortalCase):
             self.assertEqual((answer["status"], answer["errmsg"], answer["data"]["id"]), (200, "OK", 7))
 
     def test_version_comes_from_the_header_or_the_query(self) -> None:
-        for query, headers in (("", {"x-version": "3"}), ("?v=3", {}), ("", {"X-Version": "2"}), ("", {"X-Version": "4"})):
+        for query, headers in (
+            ("", {"x-version": "3"}),
+            ("?v=3", {}),
+            ("", {"X-Version": "2"}),
+            ("", {"X-Version": "4"}),
+        ):
             self.assertEqual(self.check(self.ask(DEVICE, query, **headers), 200)["id"], 7)
 
     def test_old_errors_have_status_200_and_old_numbers(self) -> None:
@@ -174,23 +187,33 @@ class VersionTest(PortalCase):
 
 class LimitsTest(PortalCase):
     def test_each_reply_says_the_budget(self) -> None:
-        answers = [self.portal.call("GET", DEVICE), self.portal.call("GET", "/device/devices/999"),
-                   self.portal.send("GET", f"/santaba/rest{DEVICE}", {"X-Version": "3"})]
+        answers = [
+            self.portal.call("GET", DEVICE),
+            self.portal.call("GET", "/device/devices/999"),
+            self.portal.send("GET", f"/santaba/rest{DEVICE}", {"X-Version": "3"}),
+        ]
         self.assertEqual([answer.status for answer in answers], [200, 404, 401])
-        seen = [[int(answer.headers[f"x-rate-limit-{name}"]) for name in ("limit", "remaining", "window")] for answer in answers]
+        seen = [
+            [int(answer.headers[f"x-rate-limit-{name}"]) for name in ("limit", "remaining", "window")]
+            for answer in answers
+        ]
         self.assertEqual(seen, [[500, 499, 60], [500, 498, 60], [500, 498, 60]])
 
     def test_default_limits_by_method(self) -> None:
         path = "/device/devices/1/instances/x"
-        found = {method: self.portal.call(method, path).headers["x-rate-limit-limit"]
-                 for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+        found = {
+            method: self.portal.call(method, path).headers["x-rate-limit-limit"]
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        }
         self.assertEqual(found, {"GET": "500", "POST": "200", "PUT": "200", "PATCH": "250", "DELETE": "300"})
 
     def test_spent_budget_is_429_for_the_whole_account_and_that_endpoint_alone(self) -> None:
         self.portal.control("PATCH", "/rate-limits", {"GET /device/devices/{id}": 2})
         other = self.portal.new_token(33)
-        statuses = [self.portal.call("GET", f"/device/devices/{number}", token=token).status
-                    for number, token in ((1, None), (2, other), (3, None))]
+        statuses = [
+            self.portal.call("GET", f"/device/devices/{number}", token=token).status
+            for number, token in ((1, None), (2, other), (3, None))
+        ]
         self.assertEqual(statuses, [200, 200, 429])
         refused = self.portal.call("GET", DEVICE)
         self.check(refused, 429, 1429)
@@ -232,12 +255,15 @@ class AuditTest(PortalCase):
         self.portal.call("GET", DEVICE, token={"accessId": "bogus", "accessKey": "lma_x"})
         lines = self.portal.call("GET", "/setting/accesslogs", query="size=1000").json["items"][-4:]
         tail = "attempted to access path '/santaba/rest{}' with Method: GET"
-        self.assertEqual([line["description"] for line in lines], [
-            f"Add new api token - {token['accessId']} for svc-reader via API token {caller}",
-            f"Update api tokens - {token['accessId']} via API token {caller}",
-            f"Throttled API request: API token {caller} " + tail.format("/device/devices"),
-            "Failed API request: API token bogus " + tail.format(DEVICE),
-        ])
+        self.assertEqual(
+            [line["description"] for line in lines],
+            [
+                f"Add new api token - {token['accessId']} for svc-reader via API token {caller}",
+                f"Update api tokens - {token['accessId']} via API token {caller}",
+                f"Throttled API request: API token {caller} " + tail.format("/device/devices"),
+                "Failed API request: API token bogus " + tail.format(DEVICE),
+            ],
+        )
         self.assertEqual([line["username"] for line in lines], ["svc-broker", "svc-broker", caller, "bogus"])
         self.assertTrue(all(isinstance(line["id"], str) and line["happenedOn"] > 0 for line in lines))
 
@@ -248,8 +274,11 @@ class IngestTest(PortalCase):
 
     def test_good_payloads_are_accepted(self) -> None:
         bearer = self.portal.new_token(36, "BEARER")
-        for path, body in (("/log/ingest", [{"message": "hello"}]), ("/metric/ingest", {"resourceName": "r"}),
-                           ("/v2/metric/ingest", [{}])):
+        for path, body in (
+            ("/log/ingest", [{"message": "hello"}]),
+            ("/metric/ingest", {"resourceName": "r"}),
+            ("/v2/metric/ingest", [{}]),
+        ):
             for token in (None, bearer):
                 self.assertTrue(self.check(self.post(path, body, token), 202)["success"])
 

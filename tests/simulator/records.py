@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
 import tokens
 from body import parse_object
@@ -105,9 +106,9 @@ def _check_user(call: Call, row: Row) -> None:
 
 def _role_id(call: Call, role: Any) -> int:
     """A role is named by its id, bare or in an object, or by its name in an object."""
-    number = role.get("id") if isinstance(role, dict) else role
+    given = role if isinstance(role, dict) else {"id": role}
     for row in call.state.rows("roles"):
-        if row["id"] == number or (number is None and row["name"] == role.get("name")):
+        if row["id"] == given.get("id") or ("id" not in given and row["name"] == given.get("name")):
             return int(row["id"])
     raise ApiError(400, "roles names a role that does not exist")
 

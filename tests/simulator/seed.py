@@ -95,7 +95,13 @@ def _roles() -> list[dict[str, Any]]:
         role(2, "manager", _privilege(*devices, "write")),
         role(3, "readonly", _privilege(*user_access, "read"), _privilege(*devices, "read")),
         role(4, "ackonly", _privilege(*devices, "ack")),
-        role(10, "broker", _privilege("setting", "*", "read"), _privilege(*user_access, "write"), _privilege(*devices, "write")),
+        role(
+            10,
+            "broker",
+            _privilege("setting", "*", "read"),
+            _privilege(*user_access, "write"),
+            _privilege(*devices, "write"),
+        ),
         role(11, "devices-readonly", _privilege(*devices, "read")),
         role(12, "ingest", _privilege("traces", "*", "write")),
     ]

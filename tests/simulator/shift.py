@@ -47,9 +47,7 @@ class Shift:
         rows = [
             token
             for token in state.rows("tokens")
-            if token["accessId"] not in spared
-            and token["type"] == self.type
-            and self.user in (0, token["adminId"])
+            if token["accessId"] not in spared and token["type"] == self.type and self.user in (0, token["adminId"])
         ]
         return rows[: self.delete]
 

@@ -53,6 +53,4 @@ def parse_lmv1(value: str) -> Lmv1 | None:
 
 def verify(given: Lmv1, key: str, method: str, body: bytes, paths: list[bytes]) -> bool:
     """Whether the signature is right for the body and one of the accepted forms of the path."""
-    return any(
-        hmac.compare_digest(sign(key, method, given.epoch, body, path), given.signature) for path in paths
-    )
+    return any(hmac.compare_digest(sign(key, method, given.epoch, body, path), given.signature) for path in paths)

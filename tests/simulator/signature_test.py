@@ -34,31 +34,105 @@ class Vector(NamedTuple):
 
 
 VECTORS = [
-    Vector("V1", "POST", TOKENS, V1_BODY, "f88a6a5ccbc6d403778810d14259be450191971de19f44ed7f72426cce576f96",
-           f"/santaba/rest{TOKENS}?type=bearer", 200),
-    Vector("V2", "GET", "/setting/admins/apitokens", b"",
-           "9a52737d3a590d0bbdb2d976836b454ca684b19f2a42848f9a0ca1152c05f535",
-           "/santaba/rest/setting/admins/apitokens?size=50&offset=0&filter=status%3A2", 200),
-    Vector("V3a", "PUT", TOKENS + "/7", V3A_BODY, "a1486fe458cf47cbe022efdbab99f8a293390b9568496dfea788d0ce5f090019",
-           f"/santaba/rest{TOKENS}/7", 404),
-    Vector("V3b", "PUT", TOKENS + "/7", V3B_BODY, "9f19c0c47c72e3e042e9a8ed272e178680c659ef43bfab6487d197a695736aee",
-           f"/santaba/rest{TOKENS}/7", 404),
-    Vector("V4a", "DELETE", TOKENS + "/7", b"", "0cc5df06a361595ed42a2f088b44bcd3b2b0edab6acf9da3cf4624038ebaad1b",
-           f"/santaba/rest{TOKENS}/7", 404),
-    Vector("V4b", "DELETE", TOKENS + "/7", b"{}", "05c016bc1323209ef7255028ea2445400b61f847e3e1724a6342980acd491418",
-           f"/santaba/rest{TOKENS}/7", 404),
-    Vector("V5", "POST", TOKENS, b"{}", "75dd3abcce4e11a80ae180d1e5d794871c2bf85a172da43840f13baa915363bd",
-           f"/santaba/rest{TOKENS}", 200),
-    Vector("V6", "POST", "/log/ingest", b'[{"message":"hello"}]',
-           "80ec5501015337cab8693964279fda4487720cd8c222c3946da9c660ccea79ab", "/rest/log/ingest", 202),
-    Vector("V7", "POST", TOKENS, V1_BODY + b"\n", "078ef3b309346b9f5ce045bc7bb8da4cfbd058b85ad25c9e04ef7f623b93e3ce",
-           f"/santaba/rest{TOKENS}?type=bearer", 200),
-    Vector("V8", "GET", "/device/devices/1/instances/a b/ü", b"",
-           "51f43e44798e12bcc3117c6a342fef05c1aae031f3167816b65a8294ad32543b",
-           "/santaba/rest/device/devices/1/instances/a%20b/%C3%BC", 200),
-    Vector("V9", "PATCH", TOKENS + "/7", b'{"status":1}',
-           "0cd1c0f451ddbfeca53e923eeac2e3b6995e5e67c7d7c0e0bd1511de3e70ba0b",
-           f"/santaba/rest{TOKENS}/7?patchFields=status", 404),
+    Vector(
+        "V1",
+        "POST",
+        TOKENS,
+        V1_BODY,
+        "f88a6a5ccbc6d403778810d14259be450191971de19f44ed7f72426cce576f96",
+        f"/santaba/rest{TOKENS}?type=bearer",
+        200,
+    ),
+    Vector(
+        "V2",
+        "GET",
+        "/setting/admins/apitokens",
+        b"",
+        "9a52737d3a590d0bbdb2d976836b454ca684b19f2a42848f9a0ca1152c05f535",
+        "/santaba/rest/setting/admins/apitokens?size=50&offset=0&filter=status%3A2",
+        200,
+    ),
+    Vector(
+        "V3a",
+        "PUT",
+        TOKENS + "/7",
+        V3A_BODY,
+        "a1486fe458cf47cbe022efdbab99f8a293390b9568496dfea788d0ce5f090019",
+        f"/santaba/rest{TOKENS}/7",
+        404,
+    ),
+    Vector(
+        "V3b",
+        "PUT",
+        TOKENS + "/7",
+        V3B_BODY,
+        "9f19c0c47c72e3e042e9a8ed272e178680c659ef43bfab6487d197a695736aee",
+        f"/santaba/rest{TOKENS}/7",
+        404,
+    ),
+    Vector(
+        "V4a",
+        "DELETE",
+        TOKENS + "/7",
+        b"",
+        "0cc5df06a361595ed42a2f088b44bcd3b2b0edab6acf9da3cf4624038ebaad1b",
+        f"/santaba/rest{TOKENS}/7",
+        404,
+    ),
+    Vector(
+        "V4b",
+        "DELETE",
+        TOKENS + "/7",
+        b"{}",
+        "05c016bc1323209ef7255028ea2445400b61f847e3e1724a6342980acd491418",
+        f"/santaba/rest{TOKENS}/7",
+        404,
+    ),
+    Vector(
+        "V5",
+        "POST",
+        TOKENS,
+        b"{}",
+        "75dd3abcce4e11a80ae180d1e5d794871c2bf85a172da43840f13baa915363bd",
+        f"/santaba/rest{TOKENS}",
+        200,
+    ),
+    Vector(
+        "V6",
+        "POST",
+        "/log/ingest",
+        b'[{"message":"hello"}]',
+        "80ec5501015337cab8693964279fda4487720cd8c222c3946da9c660ccea79ab",
+        "/rest/log/ingest",
+        202,
+    ),
+    Vector(
+        "V7",
+        "POST",
+        TOKENS,
+        V1_BODY + b"\n",
+        "078ef3b309346b9f5ce045bc7bb8da4cfbd058b85ad25c9e04ef7f623b93e3ce",
+        f"/santaba/rest{TOKENS}?type=bearer",
+        200,
+    ),
+    Vector(
+        "V8",
+        "GET",
+        "/device/devices/1/instances/a b/ü",
+        b"",
+        "51f43e44798e12bcc3117c6a342fef05c1aae031f3167816b65a8294ad32543b",
+        "/santaba/rest/device/devices/1/instances/a%20b/%C3%BC",
+        200,
+    ),
+    Vector(
+        "V9",
+        "PATCH",
+        TOKENS + "/7",
+        b'{"status":1}',
+        "0cd1c0f451ddbfeca53e923eeac2e3b6995e5e67c7d7c0e0bd1511de3e70ba0b",
+        f"/santaba/rest{TOKENS}/7?patchFields=status",
+        404,
+    ),
 ]
 
 # Wrong signatures for V2's request, each a mistake that a real client has made.
@@ -95,8 +169,17 @@ class FunctionTest(unittest.TestCase):
     def test_only_an_exact_header_is_parsed(self) -> None:
         good = header(encoded(VECTORS[0]))
         self.assertEqual(signature.parse_lmv1(good), (ACCESS_ID, encoded(VECTORS[0]), EPOCH))
-        for bad in (good + ":1", good.replace("LMv1", "lmv1"), good.replace("LMv1 ", "LMv1  "), good[:-13], good + "\n",
-                    good.replace(EPOCH, "-1"), good.replace(EPOCH, "17e11"), good.replace(ACCESS_ID, ""), "LMv1 a:b"):
+        for bad in (
+            good + ":1",
+            good.replace("LMv1", "lmv1"),
+            good.replace("LMv1 ", "LMv1  "),
+            good[:-13],
+            good + "\n",
+            good.replace(EPOCH, "-1"),
+            good.replace(EPOCH, "17e11"),
+            good.replace(ACCESS_ID, ""),
+            "LMv1 a:b",
+        ):
             with self.subTest(bad):
                 self.assertIsNone(signature.parse_lmv1(bad))
 
@@ -147,7 +230,9 @@ class PortalTest(unittest.TestCase):
                 good = header(encoded(vector))
                 if vector.body:
                     self.assertEqual(self.ask(vector, good, vector.body + b" ").status, 401)
-                self.assertEqual(self.ask(vector._replace(wire=vector.wire.replace("rest/", "rest//", 1)), good).status, 401)
+                self.assertEqual(
+                    self.ask(vector._replace(wire=vector.wire.replace("rest/", "rest//", 1)), good).status, 401
+                )
                 other = "PUT" if vector.method != "PUT" else "PATCH"
                 self.assertEqual(self.ask(vector._replace(method=other), good).status, 401)
                 self.assertEqual(self.ask(vector, good[:-1] + "1").status, 401)

@@ -29,6 +29,14 @@ from knobs import Knobs
 from rate import RateLimits, parse_limit
 from state import State
 
+_EPILOG = f"""faults:
+{fault_modes.help_text()}
+  every fault also takes: method= path= access_id= skip= count=
+
+knobs, with their defaults:
+{knobs_module.help_text()}
+"""
+
 
 def main(arguments: list[str]) -> int:
     """Runs until a signal comes. 0 after a signal, 2 when it cannot start."""
@@ -76,8 +84,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         prog="simulator.py",
         description="A LogicMonitor portal on the loopback address.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"faults:\n{fault_modes.help_text()}\n  every fault also takes: method= path= access_id= skip= count=\n\n"
-        f"knobs, with their defaults:\n{knobs_module.help_text()}\n",
+        epilog=_EPILOG,
     )
     parser.add_argument("--port", type=int, default=0, help="0 = any free one (default)")
     parser.add_argument("--port-file", type=Path, help="gets the port in use, once the simulator listens")
@@ -85,7 +92,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--key", type=Path, required=True, help="PEM")
     parser.add_argument("--state", type=Path, required=True, help="JSON; made when it does not exist")
     parser.add_argument("--portal", default="acme", help="the account's name in a new state file (default: acme)")
-    parser.add_argument("--fault", action="append", default=[], metavar="NAME,KEY=VALUE,…", help="repeatable, see below")
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME,KEY=VALUE", help="repeatable, see below")
     parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="repeatable, see below")
     parser.add_argument(
         "--rate-limit",

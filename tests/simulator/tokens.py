@@ -43,12 +43,12 @@ def create(call: Call) -> Any:
     if not call.request.body:
         raise ApiError(400, "The request body must not be empty")
     values = _values(call, parse_object(call.request))
-    kind = call.query.get("type", "API Token")
-    if kind not in ("bearer", "API Token"):
+    kind = {"bearer": BEARER, "API Token": LMV1}.get(call.query.get("type", "API Token"))
+    if kind is None:
         raise ApiError(400, "type is bearer or API Token")
     owner = _owner(call)
     _check_owner(call, owner)
-    token = mint(call, owner, BEARER if kind == "bearer" else LMV1, values.get("note", ""), values.get("status", ENABLED))
+    token = mint(call, owner, kind, values.get("note", ""), values.get("status", ENABLED))
     call.changed(f"Add new api token - {token['accessId']} for {owner['username']}")
     return render(call, token) | {"accessKey": token["accessKey"]}
 
@@ -108,9 +108,7 @@ def render(call: Call, token: Row) -> Row:
     if masked is not None:
         shown["accessKey"] = masked
     shown |= {"adminId": owner["id"], "adminName": owner["username"], "roles": call.state.role_names(owner)}
-    shown |= {
-        name: token[name] for name in ("status", "note", "createdOn", "createdBy", "lastUsedOn", "lastAuthIp")
-    }
+    shown |= {name: token[name] for name in ("status", "note", "createdOn", "createdBy", "lastUsedOn", "lastAuthIp")}
     shown["userPermission"] = call.right("useraccess") or "none"
     kind = _type_field(token, call.knobs.token_type_field)
     if kind is not None:
@@ -131,11 +129,11 @@ def _page(call: Call, tokens: list[Row]) -> Any:
 
 
 def _masked(token: Row, mask: str) -> str | None:
-    secret = token["accessKey"]
+    secret = str(token["accessKey"])
     if mask == "default":
         mask = "prefix" if token["type"] == BEARER else "omit"
     if mask == "prefix":
-        return str(secret[:_CLEAR_CHARACTERS]) + "*" * (len(secret) - _CLEAR_CHARACTERS)
+        return secret[:_CLEAR_CHARACTERS] + "*" * (len(secret) - _CLEAR_CHARACTERS)
     return {"omit": None, "stars": "*" * 8, "clear": secret}[mask]
 
 

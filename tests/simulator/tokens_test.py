@@ -44,7 +44,9 @@ class TokensTest(unittest.TestCase):
         self.assertEqual((token["status"], token["note"], token["adminId"]), (2, "", 33))
         self.assertRegex(token["accessId"], r"^[A-Za-z0-9]{20}$")
         self.assertTrue(token["accessKey"].startswith("lma_"))
-        self.assertEqual((token["adminName"], token["roles"], token["createdBy"]), ("svc-reader", ["readonly"], "svc-broker"))
+        self.assertEqual(
+            (token["adminName"], token["roles"], token["createdBy"]), ("svc-reader", ["readonly"], "svc-broker")
+        )
         self.assertEqual(self.portal.call("GET", "/device/devices/7", token=token).status, 200)
 
     def test_bearer_token_contains_its_access_id_and_works(self) -> None:
@@ -76,7 +78,16 @@ class TokensTest(unittest.TestCase):
         self.assertEqual(len(self.portal.state()["tokens"]), before)
 
     def test_bad_values_are_refused(self) -> None:
-        for body in (b"{", b"[]", b"\xff", {"status": 3}, {"status": True}, {"status": "2"}, {"note": 5}, {"note": "n" * 1025}):
+        for body in (
+            b"{",
+            b"[]",
+            b"\xff",
+            {"status": 3},
+            {"status": True},
+            {"status": "2"},
+            {"note": 5},
+            {"note": "n" * 1025},
+        ):
             with self.subTest(body):
                 self.assertEqual(self.portal.call("POST", OF_READER, body).status, 400)
         self.assertEqual(self.create({"note": "n" * 1024})["note"], "n" * 1024)
@@ -84,7 +95,9 @@ class TokensTest(unittest.TestCase):
     def test_secret_is_shown_once(self) -> None:
         for query in ("", "type=bearer"):
             token = self.create({}, query)
-            lists = self.portal.call("GET", LIST, query=query).body + self.portal.call("GET", OF_READER, query=query).body
+            lists = (
+                self.portal.call("GET", LIST, query=query).body + self.portal.call("GET", OF_READER, query=query).body
+            )
             put = self.portal.call("PUT", f"{OF_READER}/{token['id']}", {"note": "n"}).body
             user = self.portal.call("GET", "/setting/admins/33").body
             self.assertNotIn(token["accessKey"].encode(), lists + put + user)
@@ -107,7 +120,10 @@ class TokensTest(unittest.TestCase):
     def test_type_field_modes(self) -> None:
         lmv1, bearer = self.create(), self.create({}, "type=bearer")
         for mode, of_lmv1, of_bearer in (
-            ("off", None, None), ("bearer", None, "bearer"), ("name", "LMv1", "Bearer"), ("number", 0, 1),
+            ("off", None, None),
+            ("bearer", None, "bearer"),
+            ("name", "LMv1", "Bearer"),
+            ("number", 0, 1),
         ):
             with self.subTest(mode):
                 self.portal.control("PATCH", "/knobs", {"token_type_field": mode})
@@ -159,7 +175,11 @@ class TokensTest(unittest.TestCase):
 
     def test_delete_of_a_missing_or_foreign_token_is_404(self) -> None:
         token = self.create()
-        for path in (f"{OF_BROKER}/{token['id']}", f"{OF_READER}/999999", f"/setting/admins/99/apitokens/{token['id']}"):
+        for path in (
+            f"{OF_BROKER}/{token['id']}",
+            f"{OF_READER}/999999",
+            f"/setting/admins/99/apitokens/{token['id']}",
+        ):
             answer = self.portal.call("DELETE", path)
             self.assertEqual((answer.status, answer.json["errorCode"]), (404, 1404))
         self.assertEqual(self.portal.call("DELETE", f"{OF_READER}/{token['id']}", b"{}").json, {})
