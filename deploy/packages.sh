@@ -39,7 +39,7 @@ test=(
 # bench: peers and load for tests/bench/run.sh.
 bench=(
   nginx-light                             # the upstream, and the unsigned proxy to compare with
-  nghttp2-client                          # h2load
+  nghttp2-client haproxy                  # h2load, and the client certificate that it lacks
 )
 
 # image: builds and opens the container image without a container engine (tests/image/run.sh).
