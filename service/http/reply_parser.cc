@@ -1,5 +1,6 @@
 #include "service/http/reply_parser.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,6 +24,18 @@ absl::Status TooLarge(std::size_t most_bytes) {
   return Refuse(Reason::kReplyTooLarge,
                 fmt::format("The portal's reply has more than {} bytes; ask for less at a time.", most_bytes),
                 {.metadata = {{"limit", fmt::format("{}", most_bytes)}}});
+}
+
+// RFC 9110, section 5.6.2. http-parser itself lets blanks in names pass, as Debian builds it.
+bool IsToken(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+
+bool IsFieldValue(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c == '\t' || !HasControl({&c, 1}); });
 }
 
 bool IsInterim(unsigned status) { return status >= 100 && status < 200; }
@@ -136,6 +149,7 @@ absl::Status ReplyParser::CheckHead() const {
   std::size_t lengths = 0;
   std::size_t codings = 0;
   for (const NameValue& header : response_.headers) {
+    if (!IsToken(header.name) || !IsFieldValue(header.value)) return NotHttp("a header is malformed");
     if (EqualsIgnoreCase(header.name, "Content-Length")) ++lengths;
     if (EqualsIgnoreCase(header.name, "Transfer-Encoding")) {
       ++codings;
@@ -143,8 +157,7 @@ absl::Status ReplyParser::CheckHead() const {
     }
   }
   if (lengths + codings > 1) return NotHttp("its length is said twice");
-  const bool has_length = lengths == 1;
-  if (has_length && parser_.content_length > most_body_bytes_) return TooLarge(most_body_bytes_);
+  if (lengths == 1 && parser_.content_length > most_body_bytes_) return TooLarge(most_body_bytes_);
   return absl::OkStatus();
 }
 
