@@ -1,0 +1,218 @@
+#include "service/app/app.h"
+
+#include <set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "service/base/file.h"
+#include "service/base/status_macros.h"
+#include "service/base/text.h"
+#include "service/policy/engine.h"
+#include "service/rpc/method_table.h"
+#include "service/store/sqlite_store.h"
+
+namespace lmbroker::app {
+namespace {
+
+constexpr absl::Duration kPolicyCheck = absl::Seconds(1);
+constexpr absl::Duration kUseSave = absl::Minutes(1);
+// What is left to do after a call, e.g. the last step of a create whose caller's time was up.
+constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
+constexpr Executor::Options kWorkers{.threads = 16, .most_queued = 512};
+
+Metrics::Options MetricsOf(const Config& config) {
+  Metrics::Options options{.version = LMBROKER_VERSION};
+  for (const rpc::MethodRow& row : rpc::AllMethods()) options.methods.emplace_back(row.name);
+  for (const auto& [portal, entry] : config.portals) options.portals.push_back(portal.id());
+  return options;
+}
+
+std::vector<http::Upstream> UpstreamsOf(const Config& config) {
+  std::vector<http::Upstream> upstreams;
+  for (const auto& [portal, entry] : config.portals) {
+    upstreams.push_back({.portal = portal,
+                         .host = entry.host,
+                         .port = entry.port,
+                         .ca_file = entry.ca,
+                         .resolve = entry.resolve,
+                         .allow_private_address = entry.allow_private_address,
+                         .most_connections = entry.connections});
+  }
+  return upstreams;
+}
+
+std::map<PortalName, std::optional<CredentialName>> MastersOf(const Config& config) {
+  std::map<PortalName, std::optional<CredentialName>> masters;
+  for (const auto& [portal, entry] : config.portals) masters.emplace(portal, entry.master);
+  return masters;
+}
+
+std::set<PortalName> PortalsOf(const Config& config) {
+  std::set<PortalName> names;
+  for (const auto& [portal, entry] : config.portals) names.insert(portal);
+  return names;
+}
+
+audit::FileLog::Options AuditOf(const Config::AuditFile& file) {
+  return {.file = {.path = file.path, .rotate_bytes = file.rotate_bytes, .rotate_every = file.rotate_every}};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<App>> App::Start(Config config) {
+  ASSIGN_OR_RETURN(Opened opened, Open(config));
+  std::unique_ptr<App> app(new App(std::move(config), std::move(opened)));
+  RETURN_IF_ERROR(app->Listen());
+  return app;
+}
+
+absl::StatusOr<App::Opened> App::Open(const Config& config) {
+  Opened parts{.clock = std::make_unique<SystemClock>(),
+               .random = std::make_unique<SystemRandom>(),
+               .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
+               .metrics = std::make_unique<Metrics>(MetricsOf(config))};
+  ASSIGN_OR_RETURN(crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, *parts.random));
+  parts.keys = std::make_unique<crypto::KeyRing>(std::move(keys));
+  parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
+  ASSIGN_OR_RETURN(parts.store, store::SqliteStore::Open({.path = config.store}));
+  ASSIGN_OR_RETURN(parts.custody, core::Custody::Open(*parts.store, *parts.envelope, *parts.clock));
+  parts.files = std::make_unique<audit::PosixFileSystem>();
+  ASSIGN_OR_RETURN(parts.audit, audit::FileLog::Open(AuditOf(config.audit), *parts.files, *parts.clock, *parts.logger,
+                                                     *parts.metrics));
+  ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({}, UpstreamsOf(config), *parts.clock));
+  return parts;
+}
+
+App::App(Config config, Opened opened)
+    : config_(std::move(config)),
+      parts_(std::move(opened)),
+      start_time_(parts_.clock->Now()),
+      portals_(MastersOf(config_)),
+      policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
+      policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
+                    config_.policy_file, PortalsOf(config_)),
+      background_(kBackground),
+      refusals_(*parts_.audit, *parts_.clock),
+      forwarder_({.clock = *parts_.clock,
+                  .policy = policy_,
+                  .custody = *parts_.custody,
+                  .client = *parts_.client,
+                  .budgets = budgets_,
+                  .most_reply_bytes = config_.listen.reply_body}),
+      token_create_({.portal = SessionParts(),
+                     .store = *parts_.store,
+                     .custody = *parts_.custody,
+                     .random = *parts_.random,
+                     .background = background_}),
+      token_list_({.portal = SessionParts(),
+                   .store = *parts_.store,
+                   .custody = *parts_.custody,
+                   .random = *parts_.random}),
+      token_admin_({.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody}),
+      credential_admin_({.portal = SessionParts(), .custody = *parts_.custody, .random = *parts_.random}),
+      workers_(kWorkers),
+      edge_({.clock = *parts_.clock,
+             .random = *parts_.random,
+             .policy = policy_,
+             .audit = *parts_.audit,
+             .refusals = refusals_,
+             .workers = workers_,
+             .logger = *parts_.logger,
+             .metrics = *parts_.metrics},
+            {.total = config_.listen.in_flight, .per_caller = config_.listen.in_flight_per_caller}),
+      forward_service_(edge_, forwarder_, {.body = config_.listen.request_body}),
+      token_service_(edge_, {.create = token_create_, .list = token_list_, .admin = token_admin_}),
+      credential_service_(edge_, credential_admin_),
+      policy_service_(edge_),
+      operator_service_(edge_, {.version = LMBROKER_VERSION,
+                                .start_time = start_time_,
+                                .portals = portals_,
+                                .custody = *parts_.custody,
+                                .budgets = budgets_,
+                                .client = *parts_.client,
+                                .audit = *parts_.audit}),
+      policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
+      use_ticker_(kUseSave, [this] { SaveUses(); }) {}
+
+core::PortalSession::Parts App::SessionParts() {
+  return {.clock = *parts_.clock,
+          .policy = policy_,
+          .portals = portals_,
+          .custody = *parts_.custody,
+          .client = *parts_.client,
+          .budgets = budgets_,
+          .most_reply_bytes = config_.listen.reply_body};
+}
+
+absl::Status App::Listen() {
+  const Config::Listen& listen = config_.listen;
+  ASSIGN_OR_RETURN(server_, rpc::Server::Start({.address = listen.address,
+                                                .certificate = listen.certificate,
+                                                .key = listen.key,
+                                                .client_ca = listen.client_ca,
+                                                .reflection = listen.reflection,
+                                                .most_request_bytes = listen.request_body,
+                                                .most_reply_bytes = listen.reply_body},
+                                               {&forward_service_, &token_service_, &credential_service_,
+                                                &policy_service_, &operator_service_}));
+  if (!config_.ops.address.empty()) {
+    ASSIGN_OR_RETURN(ops_, ops::Server::Open({.address = config_.ops.address,
+                                              .address_file = config_.ops.address_file,
+                                              .checks = Checks(),
+                                              .metrics = [this] { return parts_.metrics->Text(); }}));
+  }
+  if (!listen.address_file.empty()) {
+    RETURN_IF_ERROR(WriteFileAtomically(listen.address_file, server_->address() + "\n", 0644));
+  }
+  parts_.logger->Info("serving", {{"version", LMBROKER_VERSION},
+                                  {"address", server_->address()},
+                                  {"ops_address", ops_ == nullptr ? "" : ops_->address()},
+                                  {"policy", config_.policy->digest},
+                                  {"reflection", listen.reflection}});
+  return absl::OkStatus();
+}
+
+std::vector<ops::Check> App::Checks() {
+  return {{.name = "serving",
+           .run = [this] { return ops::CheckResult{.ready = !draining_, .detail = draining_ ? "shutting down" : ""}; }},
+          {.name = "audit",
+           .run =
+               [this] {
+                 const absl::Status health = parts_.audit->Health();
+                 return ops::CheckResult{.ready = health.ok(), .detail = std::string(health.message())};
+               }},
+          // An older policy is a policy: the broker goes on with it, and says so.
+          {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
+          {.name = "masters", .run = [this] { return CheckMasters(); }}};
+}
+
+// Forward works without a master, so a missing one is told, not a reason to be passed over.
+ops::CheckResult App::CheckMasters() const {
+  ops::CheckResult result;
+  for (const auto& [portal, master] : portals_.all()) {
+    if (!master.has_value() || parts_.custody->Has(*master)) continue;
+    result.detail += fmt::format("{}{} is not imported yet", result.detail.empty() ? "" : "; ", master->ToString());
+  }
+  return result;
+}
+
+void App::SaveUses() {
+  if (const absl::Status saved = parts_.custody->SaveUses(); !saved.ok()) {
+    parts_.logger->Warn("last_uses_not_saved", {{"status", saved.ToString()}});
+  }
+}
+
+void App::Reload() { policy_watch_.Reload(); }
+
+void App::Drain() {
+  parts_.logger->Info("draining", {{"in_flight", edge_.in_flight()}});
+  draining_ = true;
+  server_->Quiesce();
+  edge_.StartDraining();
+  server_->Drain(config_.listen.drain);
+  SaveUses();
+  parts_.logger->Info("stopped");
+}
+
+}  // namespace lmbroker::app

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include "service/app/config.h"
+#include "service/app/policy_watch.h"
+#include "service/audit/file_log.h"
+#include "service/audit/posix_file_system.h"
+#include "service/audit/refusal_limiter.h"
+#include "service/base/clock.h"
+#include "service/base/executor.h"
+#include "service/base/log.h"
+#include "service/base/metrics.h"
+#include "service/base/random.h"
+#include "service/base/ticker.h"
+#include "service/core/credential_admin.h"
+#include "service/core/custody.h"
+#include "service/core/forwarder.h"
+#include "service/core/policy_holder.h"
+#include "service/core/portals.h"
+#include "service/core/token_admin.h"
+#include "service/core/token_create.h"
+#include "service/core/token_list.h"
+#include "service/crypto/envelope.h"
+#include "service/crypto/key_ring.h"
+#include "service/http/portal_client.h"
+#include "service/ops/server.h"
+#include "service/portal/rate_limit.h"
+#include "service/rpc/credential_service.h"
+#include "service/rpc/edge.h"
+#include "service/rpc/forward_service.h"
+#include "service/rpc/operator_service.h"
+#include "service/rpc/policy_service.h"
+#include "service/rpc/server.h"
+#include "service/rpc/token_service.h"
+#include "service/store/store.h"
+
+namespace lmbroker::app {
+
+// The composition root: the one place that knows every concrete class. The order of the members is the order of the
+// start; its reverse is the order of the end.
+class App {
+ public:
+  // Starts a broker that serves when this returns. Anything that is missing or wrong is an error, and nothing is served.
+  static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
+
+  // Reads the policy again.
+  void Reload();
+  // Not ready → no new calls → those in flight end within the configured grace, or are cut.
+  void Drain();
+
+ private:
+  // What can fail at the start, made before the rest.
+  struct Opened {
+    std::unique_ptr<SystemClock> clock;
+    std::unique_ptr<SystemRandom> random;
+    std::unique_ptr<Logger> logger;
+    std::unique_ptr<Metrics> metrics;
+    std::unique_ptr<crypto::KeyRing> keys;
+    std::unique_ptr<crypto::Envelope> envelope;
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<core::Custody> custody;
+    std::unique_ptr<audit::PosixFileSystem> files;
+    std::unique_ptr<audit::FileLog> audit;
+    std::unique_ptr<http::PortalClient> client;
+  };
+
+  static absl::StatusOr<Opened> Open(const Config& config);
+  App(Config config, Opened opened);
+  absl::Status Listen();
+  std::vector<ops::Check> Checks();
+  ops::CheckResult CheckMasters() const;
+  void SaveUses();
+  core::PortalSession::Parts SessionParts();
+
+  const Config config_;
+  Opened parts_;
+  const absl::Time start_time_;
+  std::atomic<bool> draining_ = false;
+  core::Portals portals_;
+  core::PolicyHolder policy_;
+  PolicyWatch policy_watch_;
+  portal::BudgetTable budgets_;
+  Executor background_;  // what outlives its call; its work uses everything above
+  audit::RefusalLimiter refusals_;
+  core::Forwarder forwarder_;
+  core::TokenCreate token_create_;
+  core::TokenList token_list_;
+  core::TokenAdmin token_admin_;
+  core::CredentialAdmin credential_admin_;
+  Executor workers_;
+  rpc::Edge edge_;
+  rpc::ForwardService forward_service_;
+  rpc::TokenService token_service_;
+  rpc::CredentialService credential_service_;
+  rpc::PolicyService policy_service_;
+  rpc::OperatorService operator_service_;
+  Ticker policy_ticker_;
+  Ticker use_ticker_;
+  std::unique_ptr<ops::Server> ops_;
+  std::unique_ptr<rpc::Server> server_;
+};
+
+}  // namespace lmbroker::app

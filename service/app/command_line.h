@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include <absl/status/statusor.h>
+
+namespace lmbroker::app {
+
+// `lmbrokerd --config FILE [--check]`
+struct ServeCommand {
+  std::string config;
+  bool check_only = false;
+};
+// `lmbrokerd keyring init FILE`
+struct KeyringInitCommand {
+  std::string file;
+};
+// `lmbrokerd keyring list FILE`
+struct KeyringListCommand {
+  std::string file;
+};
+// The command line was answered already (--help, --version) or is no command (then the code is 2).
+struct NothingToDo {
+  int exit_code = 0;
+};
+
+using Command = std::variant<NothingToDo, ServeCommand, KeyringInitCommand, KeyringListCommand>;
+
+// Reads the command line; prints help, version or what is wrong with it.
+Command ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace lmbroker::app

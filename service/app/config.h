@@ -1,0 +1,70 @@
+#pragma once
+
+// The configuration file as checked values (contract, section 4). A Config exists only when all of it is good.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <absl/time/time.h>
+
+#include "service/base/issues.h"
+#include "service/base/log.h"
+#include "service/base/names.h"
+#include "service/policy/model.h"
+
+namespace lmbroker::app {
+
+// Every path is absolute or relative to the working directory, whatever it is in the file.
+struct Config {
+  struct Listen {
+    std::string address;
+    std::string address_file;  // empty: none
+    std::string certificate;
+    std::string key;
+    std::string client_ca;
+    bool reflection = false;
+    std::size_t request_body = 8 << 20;
+    std::size_t reply_body = 32 << 20;
+    std::size_t in_flight = 4096;
+    std::size_t in_flight_per_caller = 512;
+    absl::Duration drain = absl::Seconds(20);
+  };
+  struct Ops {
+    std::string address;
+    std::string address_file;  // empty: none
+  };
+  struct AuditFile {
+    std::string path;
+    std::uint64_t rotate_bytes = 0;  // 0: never
+    absl::Duration rotate_every = absl::InfiniteDuration();
+  };
+  struct Portal {
+    std::string host;
+    std::uint16_t port = 443;
+    std::string ca;       // empty: the system's
+    std::string resolve;  // empty: ask DNS
+    bool allow_private_address = false;
+    std::optional<CredentialName> master;
+    std::size_t connections = 64;
+  };
+
+  Listen listen;
+  Ops ops;
+  std::string store;    // the SQLite file
+  std::string keyring;  // the key ring file
+  std::string policy_file;
+  std::shared_ptr<const policy::Policy> policy;
+  AuditFile audit;
+  Logger::Options log;
+  std::map<PortalName, Portal> portals;
+};
+
+// Reads and checks the file and everything that it names: certificates, keys and their modes, the policy, directories.
+// Nothing when there is any problem; then `issues` has them all, those of the policy file too.
+std::optional<Config> LoadConfig(const std::string& path, Issues& issues);
+
+}  // namespace lmbroker::app

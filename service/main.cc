@@ -1,0 +1,84 @@
+// lmbrokerd: command line → configuration → App::Start → wait for a signal → drain.
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "service/app/app.h"
+#include "service/app/command_line.h"
+#include "service/app/config.h"
+#include "service/app/signals.h"
+#include "service/base/hardening.h"
+#include "service/base/secret.h"
+#include "service/crypto/key_ring.h"
+
+namespace lmbroker::app {
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kBadConfiguration = 2;
+// For a few thousand keys, and those of the calls in flight.
+constexpr std::size_t kSecureHeapBytes = 4 << 20;
+
+int Fail(const absl::Status& status, int code) {
+  fmt::print(stderr, "lmbrokerd: {}\n", std::string(status.message()));
+  return code;
+}
+
+int Run(const NothingToDo& nothing) { return nothing.exit_code; }
+
+int Run(const KeyringInitCommand& command) {
+  SystemRandom random;
+  const SystemClock clock;
+  const absl::Status made = crypto::KeyRing::CreateFile(command.file, random, clock.Now());
+  if (!made.ok()) return Fail(made, kFailed);
+  fmt::print("Made {} with one key, version 1. Keep a copy apart from the database: who has both has every secret.\n",
+             command.file);
+  return kDone;
+}
+
+int Run(const KeyringListCommand& command) {
+  SystemRandom random;
+  const auto ring = crypto::KeyRing::Load(command.file, random);
+  if (!ring.ok()) return Fail(ring.status(), kFailed);
+  for (const crypto::RingKeyInfo& key : ring->keys()) {
+    fmt::print("{:>4}  {:<8}  {}\n", key.version, crypto::RingKeyStateName(key.state),
+               absl::FormatTime(absl::RFC3339_sec, key.create_time, absl::UTCTimeZone()));
+  }
+  return kDone;
+}
+
+int Run(const ServeCommand& command) {
+  Issues issues(command.config);
+  auto config = LoadConfig(command.config, issues);
+  if (!config.has_value()) {
+    for (const Issue& issue : issues.all()) fmt::print(stderr, "{}\n", issue.ToString());
+    return kBadConfiguration;
+  }
+  if (command.check_only) {
+    fmt::print("{}: good\n", command.config);
+    return kDone;
+  }
+  if (const absl::Status hardened = HardenProcess(); !hardened.ok()) return Fail(hardened, kFailed);
+  if (const absl::Status heap = OpenSecureHeap(kSecureHeapBytes); !heap.ok()) return Fail(heap, kFailed);
+  auto app = App::Start(*std::move(config));
+  if (!app.ok()) return Fail(app.status(), kFailed);
+  while (WaitForSignal() == Signal::kReload) (*app)->Reload();
+  (*app)->Drain();
+  return kDone;
+}
+
+}  // namespace
+}  // namespace lmbroker::app
+
+int main(int argc, char** argv) {
+  lmbroker::app::BlockSignals();
+  const lmbroker::app::Command command = lmbroker::app::ParseCommandLine(argc, argv);
+  return std::visit([](const auto& each) { return lmbroker::app::Run(each); }, command);
+}
