@@ -2,24 +2,16 @@
 
 #include <string>
 
-#include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
-#include "service/base/secret.h"
-#include "service/base/token.h"
 #include "service/http/outgoing_request.h"
 #include "service/policy/authorized_call.h"
+#include "service/sign/key.h"
 
 namespace lmbroker::sign {
 
-// One usable key: what a credential opens to. Lives as short as its call.
-struct Key {
-  TokenType type = TokenType::kLmv1;
-  std::string access_id;  // LMv1
-  Secret secret;          // LMv1: the access key; Bearer: the token, without the word "Bearer"
-};
-
-// Turns an authorised call into one that can be sent. Pure; the only maker of http::OutgoingRequest.
+// Turns an authorised call into one that can be sent. Pure; the only maker of http::OutgoingRequest, and it gives a
+// signature to nobody else: LMv1 does not sign the query, so a signature alone is good for other queries.
 class Signer {
  public:
   // `now` is portal time: taken after all waits, corrected by the measured skew.
