@@ -1,6 +1,7 @@
 #include "service/policy/engine.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,11 +15,12 @@
 namespace lmbroker::policy {
 namespace {
 
-template <class Index>
-const typename Index::mapped_type& GrantsAt(const Index& index, const PortalName& portal) {
-  static const typename Index::mapped_type kNone;
+template <class Grant>
+std::span<const Grant* const> GrantsAt(const std::map<PortalName, std::vector<const Grant*>>& index,
+                                       const PortalName& portal) {
   const auto found = index.find(portal);
-  return found == index.end() ? kNone : found->second;
+  if (found == index.end()) return {};
+  return found->second;
 }
 
 // For a caller of whom the policy knows nothing.
@@ -38,7 +40,7 @@ absl::Status RefusalOf(const Decision& decision) {
   if (!decision.rule.empty()) details.metadata["rule"] = decision.rule;
   if (decision.reason == Reason::kSecretEndpoint) details.field = "path";
   if (decision.reason == Reason::kFieldInvalid) details.field = "credential";
-  return Refuse(*decision.reason, decision.message, std::move(details));
+  return Refuse(decision.reason.value_or(Reason::kInternal), decision.message, std::move(details));
 }
 
 }  // namespace
@@ -138,7 +140,7 @@ absl::StatusOr<AuthorizedCall> Engine::Authorize(const Caller& caller, const Por
                                                            .api = request->api(),
                                                            .method = request->method(),
                                                            .path = request->path()});
-  if (!decision.allowed) return RefusalOf(decision);
+  if (!decision.allowed || !decision.credential.has_value()) return RefusalOf(decision);
   RETURN_IF_ERROR(RefuseEmbeddedTokens(*request));
   return AuthorizedCall(std::move(request), *decision.credential, decision.rule);
 }
@@ -151,14 +153,14 @@ absl::StatusOr<TokenGrant> Engine::Authorize(const Caller& caller, const TokenQu
 
 absl::StatusOr<TokenScope> Engine::Scope(const Caller& caller, const PortalName& portal) const {
   const Decision decision = Decide(caller, TokenQuestion{.verb = Verb::kList, .portal = portal});
-  if (!decision.allowed) return RefusalOf(decision);
+  const auto rules = RulesOf(caller);
+  if (!decision.allowed || !rules.has_value()) return RefusalOf(decision);
   TokenScope scope;
   scope.rule_ = decision.rule;
-  const std::size_t rules = *RulesOf(caller);
-  if (policy_->callers[rules].is_operator) {
+  if (policy_->callers[*rules].is_operator) {
     scope.parts_.push_back({.any_admin = true, .types = {TokenType::kLmv1, TokenType::kBearer}});
   }
-  for (const TokensGrant* grant : GrantsAt(index_[rules].tokens, portal)) {
+  for (const TokensGrant* grant : GrantsAt(index_[*rules].tokens, portal)) {
     if (std::find(grant->verbs.begin(), grant->verbs.end(), Verb::kList) == grant->verbs.end()) continue;
     scope.parts_.push_back({.any_admin = grant->any_admin, .admins = grant->admins, .types = grant->types});
   }

@@ -49,7 +49,8 @@ std::string Describe(const ForwardGrant& grant, const ForwardQuestion& question,
     case kApi:
       return fmt::format("api: is {}, call is {}", ApiWord(grant.api), ApiWord(question.api));
     case kCredential:
-      return fmt::format("credential: is {}, call names {}", grant.credential.id(), question.credential->id());
+      return fmt::format("credential: is {}, call names {}", grant.credential.id(),
+                         question.credential.has_value() ? question.credential->id() : "none");
     case kMethod:
       return fmt::format("methods: has {}, call is {}", ListOf(grant.methods, http::MethodName),
                          http::MethodName(question.method));
@@ -79,7 +80,7 @@ Decision RefuseUnlessNamed(const std::vector<const ForwardGrant*>& covering) {
 
 }  // namespace
 
-Decision JudgeForward(const CallerRules& caller, const std::vector<const ForwardGrant*>& grants,
+Decision JudgeForward(const CallerRules& caller, std::span<const ForwardGrant* const> grants,
                       const ForwardQuestion& question) {
   const std::vector<std::string_view> segments = question.path.segments();
   const bool account_write = IsAccountWrite(question.method, question.path);

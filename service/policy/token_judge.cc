@@ -65,7 +65,8 @@ std::string Describe(const TokensGrant& grant, const TokenQuestion& question, Fa
                  ? fmt::format("admins: has {}, call is for {}", AdminsOf(grant), *question.admin)
                  : fmt::format("admins: has {}, call names none", AdminsOf(grant));
     case kType:
-      return fmt::format("types: has {}, call is {}", ListOf(grant.types, TypeWord), TypeWord(*TypeOf(question)));
+      return fmt::format("types: has {}, call is {}", ListOf(grant.types, TypeWord),
+                         TypeWord(TypeOf(question).value_or(TokenType::kLmv1)));
     case kLease:
       return "max_ttl: leases every token, which this version cannot";
     case kHandOver:
@@ -98,7 +99,7 @@ std::string OperatorRule(const CallerRules& caller) { return fmt::format("{}.ope
 
 std::string_view TypeWord(TokenType type) { return type == TokenType::kBearer ? "BEARER" : "LMV1"; }
 
-Decision JudgeTokens(const CallerRules& caller, const std::vector<const TokensGrant*>& grants,
+Decision JudgeTokens(const CallerRules& caller, std::span<const TokensGrant* const> grants,
                      const TokenQuestion& question) {
   const TokensGrant* leasing = nullptr;
   const TokensGrant* keeping = nullptr;  // covers all but the hand-over

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,7 @@ std::string_view TypeWord(TokenType type);
 
 // Judges a token operation by a caller's grants at the portal of the question, in the order of the file, then by its
 // being an operator.
-Decision JudgeTokens(const CallerRules& caller, const std::vector<const TokensGrant*>& grants,
+Decision JudgeTokens(const CallerRules& caller, std::span<const TokensGrant* const> grants,
                      const TokenQuestion& question);
 
 // For a question that JudgeTokens refused: the caller's most similar token grants, and what failed in each.
