@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian 12 packages that a part of this project needs. This is the one place that names them.
 #
-#   deploy/packages.sh build|test|bench|image…    installs these sets; says nothing and is done at once when all is there
+#   deploy/packages.sh build|test|bench|image…    installs these sets; says nothing, at once, when all is there
 #   deploy/packages.sh --list SET…                prints the names
 set -euo pipefail
 
@@ -33,7 +33,7 @@ test=(
   clang-format-19 clang-tidy-19           # one version, because others format and judge differently
   shellcheck                              # the scripts
   python3-grpcio python3-protobuf         # the black-box suite speaks gRPC from Python …
-  golang-go                               # … and from a client that is not built on the C core: grpcurl, from Go modules
+  golang-go                               # … and from one that is not built on the C core: grpcurl, a Go module
 )
 
 # bench: peers and load for tests/bench/run.sh.

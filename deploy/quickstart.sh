@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 to a running broker: packages, build, development certificates, a simulated LogicMonitor portal,
-# the broker, and then its main job step by step, each with the command typed and its answer. Stops what it started, and
-# exits non-zero when a step did not answer as it should.
+# From a fresh Debian 12 to a running broker: packages, build, development certificates, a simulated LogicMonitor
+# portal, the broker, and then its main job step by step, each with the command typed and its answer. Stops what it
+# started, and exits non-zero when a step did not answer as it should.
 #
 #   deploy/quickstart.sh [--dir DIR] [--keep]     DIR: all that it makes (default: build/quickstart)
 #   deploy/quickstart.sh [--dir DIR] --stop       ends what --keep left running
 #   deploy/quickstart.sh --build-only             packages and build: build/release/lmbrokerd, build/release/lmbroker
 #
-# --keep          leaves both running and writes DIR/env, to be read with `. DIR/env`; DIR/callers has two more identities
+# --keep          leaves both running; `. DIR/env` makes lmbroker an operator there, DIR/callers has two more identities
 # --binaries DIR  takes the programs from there instead of building them
 set -euo pipefail
 

@@ -176,7 +176,8 @@ def measure(options, targets, upstream_port):
 
 def report(options, direct, proxy, broker):
     print(f"{options.method}, {options.calls} calls a round, {options.rounds} rounds; medians (range)\n")
-    print(f"{'':8}{'CPU µs/call':>22}{'÷ nginx':>20}{'calls/s':>10}{'p50 ms':>8}{'p99 ms':>8}{'idle ms':>9}{'added ms':>10}")
+    print(f"{'':8}{'CPU µs/call':>22}{'÷ nginx':>20}{'calls/s':>10}"
+          f"{'p50 ms':>8}{'p99 ms':>8}{'idle ms':>9}{'added ms':>10}")
     for target in (direct, proxy, broker):
         ratios = [mine / its for mine, its in zip(target.cpu, proxy.cpu)]
         added = [(mine - its) / 1000 for mine, its in zip(target.idle, direct.idle)]
@@ -194,7 +195,8 @@ def main():
     parser = argparse.ArgumentParser(prog="tests/bench/run.sh")
     parser.add_argument("--rounds", type=int, default=8, help="default 8; fewer say little")
     parser.add_argument("--calls", type=int, default=20000, help="of each target in a round (default 20000)")
-    parser.add_argument("--method", choices=("GET", "POST"), default="GET", help="POST carries 256 bytes and is a mutation")
+    parser.add_argument("--method", choices=("GET", "POST"), default="GET",
+                        help="POST carries 256 bytes and is a mutation")
     options = parser.parse_args()
 
     names = ("UPSTREAM_PORT", "PROXY_PORT", "DIRECT_DOOR", "PROXY_DOOR", "BROKER_DOOR")

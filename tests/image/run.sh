@@ -13,7 +13,8 @@ base=docker.io/library/debian:bookworm-slim
 image=localhost/lmbroker:test
 ((EUID == 0)) || { echo "tests/image/run.sh: needs root, to make a root filesystem and to enter it" >&2; exit 1; }
 # What is mounted here goes with the namespace.
-[[ -n ${LMBROKER_OWN_MOUNTS:-} ]] || LMBROKER_OWN_MOUNTS=1 exec unshare --mount --propagation private "${BASH_SOURCE[0]}"
+[[ -n ${LMBROKER_OWN_MOUNTS:-} ]] ||
+  LMBROKER_OWN_MOUNTS=1 exec unshare --mount --propagation private "${BASH_SOURCE[0]}"
 
 "$root/deploy/packages.sh" build test image
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
