@@ -32,6 +32,7 @@ test=(
   git                                     # knows which files are the project's
   clang-format-19 clang-tidy-19           # one version, because others format and judge differently
   shellcheck                              # the scripts
+  python3-yaml                            # the examples in deploy/ are held against the schema
   python3-grpcio python3-protobuf         # the black-box suite speaks gRPC from Python …
   golang-go                               # … and from one that is not built on the C core: grpcurl, a Go module
 )
