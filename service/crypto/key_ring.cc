@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "service/base/error.h"
+#include "service/base/file.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 #include "service/crypto/key_ring_text.h"
@@ -28,7 +29,8 @@ KeyRing::KeyRing(std::vector<RingKey> keys, Random& random) {
 }
 
 absl::StatusOr<KeyRing> KeyRing::Load(const std::string& path, Random& random) {
-  ASSIGN_OR_RETURN(const Secret text, ReadPrivateFile(path, kMostFileBytes));
+  RETURN_IF_ERROR(CheckPrivateFile(path));
+  ASSIGN_OR_RETURN(const Secret text, ReadSecretFile(path, kMostFileBytes));
   absl::StatusOr<std::vector<RingKey>> keys = ParseKeyRing(text.Reveal());
   if (!keys.ok()) {
     return absl::FailedPreconditionError(fmt::format("{}: {}", path, ToStd(keys.status().message())));

@@ -12,56 +12,15 @@
 #include <absl/cleanup/cleanup.h>
 #include <fmt/format.h>
 
-#include "service/base/status_macros.h"
+#include "service/base/descriptor.h"
 
 namespace lmbroker::crypto {
 namespace {
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  int get() const { return fd_; }
-  bool ok() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 // What the failed system call before this says.
 absl::Status SystemError(const std::string& path, std::string_view action) {
   const std::string reason = std::error_code(errno, std::generic_category()).message();
   return absl::FailedPreconditionError(fmt::format("{}: cannot {}: {}", path, action, reason));
-}
-
-absl::Status CheckFacts(const struct stat& facts, const std::string& path) {
-  if (!S_ISREG(facts.st_mode)) return absl::FailedPreconditionError(fmt::format("{}: is not a regular file", path));
-  if (facts.st_uid != geteuid()) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: belongs to user {}, not to {} who runs this; chown it", path, facts.st_uid, geteuid()));
-  }
-  const unsigned mode = facts.st_mode & 07777U;
-  if ((mode & 077U) != 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("{}: mode {:04o} lets other users in; chmod it to 0600", path, mode));
-  }
-  return absl::OkStatus();
-}
-
-bool ReadAll(int fd, char* out, std::size_t size) {
-  while (size > 0) {
-    const ssize_t count = read(fd, out, size);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    out += count;
-    size -= static_cast<std::size_t>(count);
-  }
-  return true;
 }
 
 bool WriteAll(int fd, std::string_view content) {
@@ -79,30 +38,24 @@ bool WriteAll(int fd, std::string_view content) {
 absl::Status CheckPrivateFile(const std::string& path) {
   struct stat facts{};
   if (stat(path.c_str(), &facts) != 0) return SystemError(path, "look at it");
-  return CheckFacts(facts, path);
-}
-
-absl::StatusOr<Secret> ReadPrivateFile(const std::string& path, std::size_t most_bytes) {
-  // Not blocking, so that a FIFO in the place of the file is refused instead of waited for.
-  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.ok()) return SystemError(path, "open it");
-  struct stat facts{};
-  if (fstat(file.get(), &facts) != 0) return SystemError(path, "look at it");
-  RETURN_IF_ERROR(CheckFacts(facts, path));
-  const auto size = static_cast<std::size_t>(facts.st_size);
-  if (size > most_bytes) {
-    return absl::FailedPreconditionError(fmt::format("{}: has {} bytes, the most is {}", path, size, most_bytes));
+  if (!S_ISREG(facts.st_mode)) return absl::FailedPreconditionError(fmt::format("{}: is not a regular file", path));
+  if (facts.st_uid != geteuid()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: belongs to user {}, not to {} who runs this; chown it", path, facts.st_uid, geteuid()));
   }
-  Secret content = Secret::WithSize(size);
-  if (!ReadAll(file.get(), content.data(), size)) return SystemError(path, "read it");
-  return content;
+  const unsigned mode = facts.st_mode & 07777U;
+  if ((mode & 077U) != 0) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: mode {:04o} lets other users in; chmod it to 0600", path, mode));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CreatePrivateFile(const std::string& path, std::string_view content) {
   // Written under another name and then linked, which unlike rename never replaces: nobody can meet half a file.
   std::string draft = path + ".XXXXXX";
-  const FileDescriptor file(mkostemp(draft.data(), O_CLOEXEC));  // mode 0600
-  if (!file.ok()) return SystemError(path, "create it");
+  const Descriptor file(mkostemp(draft.data(), O_CLOEXEC));  // mode 0600
+  if (file.get() < 0) return SystemError(path, "create it");
   const absl::Cleanup remove_draft = [&draft] { unlink(draft.c_str()); };
   if (!WriteAll(file.get(), content) || fsync(file.get()) != 0) return SystemError(path, "write it");
   if (link(draft.c_str(), path.c_str()) != 0) {
@@ -110,8 +63,8 @@ absl::Status CreatePrivateFile(const std::string& path, std::string_view content
     return SystemError(path, "create it");
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  const FileDescriptor directory(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.ok() || fsync(directory.get()) != 0) return SystemError(path, "sync its directory");
+  const Descriptor directory(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || fsync(directory.get()) != 0) return SystemError(path, "sync its directory");
   return absl::OkStatus();
 }
 
