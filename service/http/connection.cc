@@ -7,6 +7,7 @@
 
 #include "service/base/secret.h"
 #include "service/base/status_macros.h"
+#include "service/http/unreachable.h"
 
 namespace lmbroker::http {
 namespace {

@@ -9,7 +9,6 @@
 #include "service/http/event_loop.h"
 #include "service/http/exchange.h"
 #include "service/http/tls_connection.h"
-#include "service/http/unreachable.h"
 
 namespace lmbroker::http {
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -18,8 +19,9 @@ namespace {
 
 IoResult ToIoResult(CURLcode code, std::size_t bytes) {
   if (code == CURLE_OK && bytes > 0) return {IoResult::State::kDone, bytes};
-  if (code == CURLE_OK) return {IoResult::State::kClosed, 0};
-  return {code == CURLE_AGAIN ? IoResult::State::kAgain : IoResult::State::kBroken, 0};
+  if (code == CURLE_AGAIN) return {IoResult::State::kAgain, 0};
+  ERR_clear_error();  // this may be a thread of gRPC, whose TLS must not find our errors
+  return {IoResult::State::kBroken, 0};
 }
 
 std::uint32_t EpollEvents(int what) {
@@ -99,6 +101,7 @@ void TlsConnection::Connect(absl::Duration timeout, Connected connected) {
   Close();
   connected_ = std::move(connected);
   address_refused_ = false;
+  phase_ = Phase::kResolve;
   curl_easy_setopt(easy_.get(), CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout)));
   attached_ = true;
   // Asks for a timer at once, which then drives the attempt.
@@ -117,12 +120,23 @@ void TlsConnection::Close() {
 
 IoResult TlsConnection::Send(std::string_view bytes) {
   std::size_t sent = 0;
-  return ToIoResult(curl_easy_send(easy_.get(), bytes.data(), bytes.size(), &sent), sent);
+  const CURLcode code = curl_easy_send(easy_.get(), bytes.data(), bytes.size(), &sent);
+  return ToIoResult(code, sent);
 }
 
 IoResult TlsConnection::Receive(std::span<char> buffer) {
   std::size_t received = 0;
-  return ToIoResult(curl_easy_recv(easy_.get(), buffer.data(), buffer.size(), &received), received);
+  const CURLcode code = curl_easy_recv(easy_.get(), buffer.data(), buffer.size(), &received);
+  if (code == CURLE_OK && received == 0 && PortalSaidGoodBye()) return {IoResult::State::kClosed, 0};
+  return ToIoResult(code, received);
+}
+
+bool TlsConnection::PortalSaidGoodBye() const {
+  // libcurl makes no difference between TLS's close_notify and an end of TCP, which anyone on the way can forge.
+  const curl_tlssessioninfo* session = nullptr;
+  curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &session);
+  return session != nullptr && session->internals != nullptr &&
+         (SSL_get_shutdown(static_cast<const SSL*>(session->internals)) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 int TlsConnection::OnSocketWanted(CURL*, curl_socket_t socket, int what, void* self, void*) {
@@ -147,6 +161,7 @@ int TlsConnection::OnTimerWanted(CURLM*, long milliseconds, void* self) {
 
 curl_socket_t TlsConnection::OnOpenSocket(void* self, curlsocktype, curl_sockaddr* address) {
   auto& connection = *static_cast<TlsConnection*>(self);
+  connection.phase_ = Phase::kConnect;
   const auto ip = IpAddress::FromSocketAddress(&address->addr);
   // Judged here, on the very address that is about to be connected to, so that no later look-up can differ.
   if (!ip.has_value() || (!ip->IsPublic() && !connection.upstream_.allow_private_address)) {
@@ -157,7 +172,9 @@ curl_socket_t TlsConnection::OnOpenSocket(void* self, curlsocktype, curl_sockadd
 }
 
 CURLcode TlsConnection::OnTlsContext(CURL*, void* context, void* self) {
-  SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context), static_cast<TlsConnection*>(self)->trust_.get());
+  auto& connection = *static_cast<TlsConnection*>(self);
+  connection.phase_ = Phase::kTls;
+  SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context), connection.trust_.get());
   return CURLE_OK;
 }
 
@@ -197,26 +214,24 @@ absl::Status TlsConnection::Failure(CURLcode code) const {
   if (address_refused_) {
     return fail(Phase::kConnect, "its address is not public, and `allow_private_address` is not set");
   }
-  curl_off_t looked_up = 0;
-  curl_off_t connected = 0;
-  long verified = X509_V_OK;
-  curl_easy_getinfo(easy_.get(), CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-  curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected);
+  const bool late = code == CURLE_OPERATION_TIMEDOUT;
+  switch (phase_) {
+    case Phase::kResolve:
+      return fail(phase_, late ? "its name was not found in time" : "its name cannot be resolved");
+    case Phase::kConnect:
+      return fail(phase_, late ? "it did not answer in time" : "it refuses connections");
+    default:
+      break;
+  }
+  if (late) return fail(Phase::kTls, "the TLS handshake did not end in time");
+  if (code != CURLE_PEER_FAILED_VERIFICATION) return fail(Phase::kTls, "the TLS handshake failed");
+  long verified = X509_V_ERR_UNSPECIFIED;
   curl_easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &verified);
-  if (code == CURLE_PEER_FAILED_VERIFICATION) {
-    return fail(Phase::kTls, verified == X509_V_OK ? "its certificate is for another host name"
-                                                   : X509_verify_cert_error_string(verified));
+  // OpenSSL found nothing wrong; libcurl, which checks the name itself, did.
+  if (verified == X509_V_OK || verified == X509_V_ERR_UNSPECIFIED) {
+    return fail(Phase::kTls, "its certificate is for another host name");
   }
-  if (code == CURLE_COULDNT_RESOLVE_HOST || looked_up == 0) {
-    return fail(Phase::kResolve,
-                code == CURLE_OPERATION_TIMEDOUT ? "its name was not found in time" : "its name cannot be resolved");
-  }
-  if (code == CURLE_COULDNT_CONNECT || connected == 0) {
-    return fail(Phase::kConnect,
-                code == CURLE_OPERATION_TIMEDOUT ? "it did not answer in time" : "it refuses connections");
-  }
-  return fail(Phase::kTls,
-              code == CURLE_OPERATION_TIMEDOUT ? "the TLS handshake did not end in time" : "the TLS handshake failed");
+  return fail(Phase::kTls, X509_verify_cert_error_string(verified));
 }
 
 }  // namespace lmbroker::http

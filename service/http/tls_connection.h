@@ -13,6 +13,7 @@
 
 #include "service/http/event_loop.h"
 #include "service/http/trust_store.h"
+#include "service/http/unreachable.h"
 #include "service/http/upstream.h"
 
 namespace lmbroker::http {
@@ -73,6 +74,7 @@ class TlsConnection final : private EventLoop::Watcher {
 
   TlsConnection(const Upstream& upstream, const TrustStore& trust, const Clock& clock, EventLoop& loop);
   bool SetOptions();
+  bool PortalSaidGoodBye() const;
 
   // libcurl's callbacks, on the loop's thread.
   static int OnSocketWanted(CURL* easy, curl_socket_t socket, int what, void* self, void* unused);
@@ -96,8 +98,9 @@ class TlsConnection final : private EventLoop::Watcher {
   std::unique_ptr<curl_slist, FreeList> resolve_;
   EventLoop::Timer timer_;
   Connected connected_;
-  bool attached_ = false;         // easy_ is in multi_
-  bool address_refused_ = false;  // by the guard, in this attempt
+  Phase phase_ = Phase::kResolve;  // of the attempt
+  bool attached_ = false;          // easy_ is in multi_
+  bool address_refused_ = false;   // by the guard, in this attempt
   curl_socket_t socket_ = CURL_SOCKET_BAD;
 };
 

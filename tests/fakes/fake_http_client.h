@@ -92,8 +92,8 @@ class FakeHttpClient final : public Client {
 
  private:
   struct Pending {
-    Pending(OutgoingRequest request, SendOptions options, Done done)
-        : request(std::move(request)), options(std::move(options)), done(std::move(done)) {}
+    Pending(OutgoingRequest r, SendOptions o, Done d)
+        : request(std::move(r)), options(std::move(o)), done(std::move(d)) {}
     void Finish(TransferResult result) {
       on_cancel.reset();
       done(std::move(result));
