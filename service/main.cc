@@ -43,12 +43,24 @@ int Run(const KeyringInitCommand& command) {
   return kDone;
 }
 
+std::string_view StateName(crypto::KeyState state) {
+  switch (state) {
+    case crypto::KeyState::kPrimary:
+      return "primary";
+    case crypto::KeyState::kActive:
+      return "active";
+    case crypto::KeyState::kRetired:
+      return "retired";
+  }
+  return "unknown";
+}
+
 int Run(const KeyringListCommand& command) {
   SystemRandom random;
   const auto ring = crypto::KeyRing::Load(command.file, random);
   if (!ring.ok()) return Fail(ring.status(), kFailed);
   for (const crypto::RingKeyInfo& key : ring->keys()) {
-    fmt::print("{:>4}  {:<8}  {}\n", key.version, crypto::RingKeyStateName(key.state),
+    fmt::print("{:>4}  {:<8}  {}\n", key.version, StateName(key.state),
                absl::FormatTime(absl::RFC3339_sec, key.create_time, absl::UTCTimeZone()));
   }
   return kDone;
@@ -65,7 +77,6 @@ int Run(const ServeCommand& command) {
     fmt::print("{}: good\n", command.config);
     return kDone;
   }
-  if (const absl::Status hardened = HardenProcess(); !hardened.ok()) return Fail(hardened, kFailed);
   if (const absl::Status heap = OpenSecureHeap(kSecureHeapBytes); !heap.ok()) return Fail(heap, kFailed);
   auto app = App::Start(*std::move(config));
   if (!app.ok()) return Fail(app.status(), kFailed);
@@ -79,6 +90,9 @@ int Run(const ServeCommand& command) {
 
 int main(int argc, char** argv) {
   lmbroker::app::BlockSignals();
+  if (const absl::Status hardened = lmbroker::HardenProcess(); !hardened.ok()) {
+    return lmbroker::app::Fail(hardened, lmbroker::app::kFailed);
+  }
   const lmbroker::app::Command command = lmbroker::app::ParseCommandLine(argc, argv);
   return std::visit([](const auto& each) { return lmbroker::app::Run(each); }, command);
 }

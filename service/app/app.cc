@@ -68,10 +68,11 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(Config config) {
 }
 
 absl::StatusOr<App::Opened> App::Open(const Config& config) {
-  Opened parts{.clock = std::make_unique<SystemClock>(),
-               .random = std::make_unique<SystemRandom>(),
-               .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
-               .metrics = std::make_unique<Metrics>(MetricsOf(config))};
+  Opened parts{
+      .clock = std::make_unique<SystemClock>(),
+      .random = std::make_unique<SystemRandom>(),
+      .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
+      .metrics = std::make_unique<Metrics>(MetricsOf(config))};
   ASSIGN_OR_RETURN(crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, *parts.random));
   parts.keys = std::make_unique<crypto::KeyRing>(std::move(keys));
   parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
@@ -105,10 +106,8 @@ App::App(Config config, Opened opened)
                      .custody = *parts_.custody,
                      .random = *parts_.random,
                      .background = background_}),
-      token_list_({.portal = SessionParts(),
-                   .store = *parts_.store,
-                   .custody = *parts_.custody,
-                   .random = *parts_.random}),
+      token_list_(
+          {.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody, .random = *parts_.random}),
       token_admin_({.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody}),
       credential_admin_({.portal = SessionParts(), .custody = *parts_.custody, .random = *parts_.random}),
       workers_(kWorkers),

@@ -48,7 +48,8 @@ namespace lmbroker::app {
 // start; its reverse is the order of the end.
 class App {
  public:
-  // Starts a broker that serves when this returns. Anything that is missing or wrong is an error, and nothing is served.
+  // Starts a broker that serves when this returns. Anything that is missing or wrong is an error, and nothing is
+  // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
   // Reads the policy again.

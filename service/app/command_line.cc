@@ -13,7 +13,8 @@ constexpr const char* kFooter =
 }  // namespace
 
 Command ParseCommandLine(int argc, const char* const* argv) {
-  CLI::App cli("lmbrokerd, the credential broker for LogicMonitor: serves, as its configuration file says.", "lmbrokerd");
+  CLI::App cli("lmbrokerd, the credential broker for LogicMonitor: serves, as its configuration file says.",
+               "lmbrokerd");
   cli.set_version_flag("--version", std::string("lmbrokerd ") + LMBROKER_VERSION);
   cli.footer(kFooter);
   ServeCommand serve;

@@ -31,6 +31,7 @@ struct Config {
     std::size_t reply_body = 32 << 20;
     std::size_t in_flight = 4096;
     std::size_t in_flight_per_caller = 512;
+    std::size_t connections = 2048;
     absl::Duration drain = absl::Seconds(20);
   };
   struct Ops {

@@ -10,13 +10,12 @@
 #include "service/base/issues.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
+#include "service/base/yaml.h"
 #include "service/policy/engine.h"
 #include "service/policy/parse.h"
 
 namespace lmbroker::app {
 namespace {
-
-constexpr std::size_t kMostBytes = 16 << 20;
 
 // Tells one state of a file from another, also when Kubernetes swaps a symbolic link above it.
 std::string Fingerprint(const std::string& path) {
@@ -32,16 +31,19 @@ std::string Lines(const Issues& issues) {
   return lines;
 }
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<const policy::Policy>> LoadPolicy(const std::string& path,
-                                                                 const std::set<PortalName>& portals) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMostBytes));
+// The policy as the file says it now, or every problem of it, a line each.
+absl::StatusOr<std::shared_ptr<const policy::Policy>> Load(const std::string& path,
+                                                           const std::set<PortalName>& portals) {
+  ASSIGN_OR_RETURN(const std::string text, ReadPolicyFile(path));
   Issues issues(path);
   auto policy = policy::ParsePolicy(text, portals, issues);
   if (policy == nullptr) return absl::InvalidArgumentError(Lines(issues));
   return policy;
 }
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) { return ReadFile(path, kMostYamlBytes); }
 
 PolicyWatch::PolicyWatch(const Parts& parts, std::string path, std::set<PortalName> portals)
     : parts_(parts), path_(std::move(path)), portals_(std::move(portals)) {}
@@ -57,7 +59,7 @@ void PolicyWatch::Check() {
 void PolicyWatch::Reload() {
   const MutexLock lock(mutex_);
   seen_ = Fingerprint(path_);  // before the reading: a change in between is seen the next time
-  auto policy = LoadPolicy(path_, portals_);
+  auto policy = Load(path_, portals_);
   parts_.metrics.PolicyLoaded(policy.ok());
   if (!policy.ok()) {
     parts_.holder.Keep(std::string(policy.status().message()));

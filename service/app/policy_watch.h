@@ -18,9 +18,8 @@
 
 namespace lmbroker::app {
 
-// The policy file as it is now, or INVALID_ARGUMENT with every problem, a line each.
-absl::StatusOr<std::shared_ptr<const policy::Policy>> LoadPolicy(const std::string& path,
-                                                                 const std::set<PortalName>& portals);
+// The text of a policy file, bounded.
+absl::StatusOr<std::string> ReadPolicyFile(const std::string& path);
 
 // Keeps the policy in force that of the file: whole or not at all. A file that does not load changes nothing but the
 // holder's error, the log and a metric. Safe for concurrent use; the parts must outlive it.

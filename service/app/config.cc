@@ -1,0 +1,156 @@
+#include "service/app/config.h"
+
+#include <filesystem>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "lmbroker/config/v1/config.pb.h"
+#include "service/app/config_values.h"
+#include "service/app/policy_watch.h"
+#include "service/app/portal_config.h"
+#include "service/app/tls_files.h"
+#include "service/base/file.h"
+#include "service/base/random.h"
+#include "service/base/yaml.h"
+#include "service/base/yaml_message.h"
+#include "service/crypto/key_ring.h"
+#include "service/policy/parse.h"
+
+namespace lmbroker::app {
+namespace {
+
+namespace v1 = config::v1;
+
+// Turns the message into checked values, section by section; every problem goes into the issues.
+class ConfigReader {
+ public:
+  ConfigReader(const std::string& file, Issues& issues) : values_(std::filesystem::path(file).parent_path(), issues) {}
+
+  Config Read(const v1::Config& file) {
+    ReadListen(file.listen());
+    config_.ops.address = values_.Address("ops.address", file.ops().address());
+    config_.ops.address_file = values_.NewFile("ops.address_file", file.ops().address_file());
+    if (values_.Require("store.sqlite.path", file.store().sqlite().path())) {
+      config_.store = values_.NewFile("store.sqlite.path", file.store().sqlite().path());
+    }
+    ReadKeyring(file.keyring());
+    ReadAudit(file.audit());
+    ReadLog(file.log());
+    if (file.has_identity()) values_.Later("identity");
+    config_.portals = ReadPortals(file, values_);
+    ReadPolicy(file.policy());
+    return std::move(config_);
+  }
+
+ private:
+  void ReadListen(const v1::Listen& file) {
+    Config::Listen& listen = config_.listen;
+    listen.address = values_.Address("listen.address", file.address());
+    listen.address_file = values_.NewFile("listen.address_file", file.address_file());
+    ReadTls(file.tls());
+    listen.reflection = file.reflection();
+    const v1::Limits& limits = file.limits();
+    if (limits.has_request_body())
+      listen.request_body = values_.Bytes("listen.limits.request_body", limits.request_body());
+    if (limits.has_reply_body()) listen.reply_body = values_.Bytes("listen.limits.reply_body", limits.reply_body());
+    if (limits.has_in_flight()) listen.in_flight = values_.Count("listen.limits.in_flight", limits.in_flight());
+    if (limits.has_in_flight_per_caller()) {
+      listen.in_flight_per_caller = values_.Count("listen.limits.in_flight_per_caller", limits.in_flight_per_caller());
+    }
+    if (limits.has_connections()) listen.connections = values_.Count("listen.limits.connections", limits.connections());
+    if (file.has_drain()) listen.drain = values_.Duration("listen.drain", file.drain());
+  }
+
+  void ReadTls(const v1::Tls& file) {
+    Config::Listen& listen = config_.listen;
+    const bool has_certificate = values_.Require("listen.tls.certificate", file.certificate());
+    const bool has_key = values_.Require("listen.tls.key", file.key());
+    listen.certificate = values_.Resolve(file.certificate());
+    listen.key = values_.Resolve(file.key());
+    listen.client_ca = values_.Resolve(file.client_ca());
+    if (has_certificate && values_.Check("listen.tls.certificate", CheckCertificates(listen.certificate)) && has_key) {
+      values_.Check("listen.tls.key", CheckKeyPair(listen.certificate, listen.key));
+    }
+    if (values_.Require("listen.tls.client_ca", file.client_ca())) {
+      values_.Check("listen.tls.client_ca", CheckCertificates(listen.client_ca));
+    }
+  }
+
+  void ReadKeyring(const v1::KeyRing& file) {
+    if (!values_.Require("keyring.file", file.file())) return;
+    config_.keyring = values_.Resolve(file.file());
+    SystemRandom random;
+    values_.Check("keyring.file", crypto::KeyRing::Load(config_.keyring, random).status());
+  }
+
+  void ReadAudit(const v1::Audit& file) {
+    if (!file.head().empty()) values_.Later("audit.head");
+    if (file.has_need() && file.need() != "all" && file.need() != "any") {
+      values_.Problem("audit.need", "must be all or any");
+    }
+    if (file.sinks_size() != 1) {
+      values_.Problem("audit.sinks", "must have one sink (several come with a later version)");
+      return;
+    }
+    if (!file.sinks(0).has_file()) {
+      values_.Problem("audit.sinks[0]", "must be a `file` (other sinks come with a later version)");
+      return;
+    }
+    const v1::AuditFile& sink = file.sinks(0).file();
+    if (values_.Require("audit.sinks[0].file.path", sink.path())) {
+      config_.audit.path = values_.NewFile("audit.sinks[0].file.path", sink.path());
+    }
+    if (sink.rotate().has_size()) {
+      config_.audit.rotate_bytes = values_.Bytes("audit.sinks[0].file.rotate.size", sink.rotate().size());
+    }
+    if (sink.rotate().has_every()) {
+      config_.audit.rotate_every = values_.Duration("audit.sinks[0].file.rotate.every", sink.rotate().every());
+    }
+  }
+
+  void ReadLog(const v1::Log& file) {
+    config_.log.level = values_.OneOf<LogLevel>("log.level", file.has_level() ? file.level() : "info",
+                                                {{"debug", LogLevel::kDebug},
+                                                 {"info", LogLevel::kInfo},
+                                                 {"warn", LogLevel::kWarn},
+                                                 {"error", LogLevel::kError}});
+    config_.log.format = values_.OneOf<LogFormat>("log.format", file.has_format() ? file.format() : "json",
+                                                  {{"json", LogFormat::kJson}, {"text", LogFormat::kText}});
+  }
+
+  void ReadPolicy(const v1::PolicyFiles& file) {
+    if (!file.shadow().empty()) values_.Later("policy.shadow");
+    if (!values_.Require("policy.file", file.file())) return;
+    config_.policy_file = values_.Resolve(file.file());
+    std::set<PortalName> portals;
+    for (const auto& [portal, entry] : config_.portals) portals.insert(portal);
+    const auto text = ReadPolicyFile(config_.policy_file);
+    if (!values_.Check("policy.file", text.status())) return;
+    Issues issues(config_.policy_file);
+    config_.policy = policy::ParsePolicy(*text, portals, issues);
+    values_.issues().Append(issues);
+  }
+
+  ConfigValues values_;
+  Config config_;
+};
+
+}  // namespace
+
+std::optional<Config> LoadConfig(const std::string& path, Issues& issues) {
+  const auto text = ReadFile(path, kMostYamlBytes);
+  if (!text.ok()) {
+    issues.Add("", std::string(text.status().message()));
+    return std::nullopt;
+  }
+  v1::Config file;
+  ReadYaml(*text, file, issues);
+  Config config = ConfigReader(path, issues).Read(file);
+  if (!issues.empty()) return std::nullopt;
+  return config;
+}
+
+}  // namespace lmbroker::app
