@@ -55,13 +55,13 @@ TEST(ErrorsTest, EveryAnswerOfLmHasItsReason) {
   };
   for (const auto& c : cases) {
     const absl::Status status = CheckReply(c.reply, Effect::kRepeatable, Reason::kUnknownAdmin);
-    EXPECT_THAT(status, c.reason)) << c.reply.status << c.reply.body << status;
+    EXPECT_THAT(status, RefusedWith(c.reason)) << c.reply.status << c.reply.body;
   }
 }
 
 TEST(ErrorsTest, FailureOfACreateIsUnknownUnlessLmSaidNo) {
   const auto check = [](const http::Response& reply) {
-    return ReasonOf(CheckReply(reply, Effect::kCreate, RefusedWith(Reason::kUnknownAdmin));
+    return ReasonOf(CheckReply(reply, Effect::kCreate, Reason::kUnknownAdmin));
   };
   EXPECT_EQ(check(Reply(500, "")), Reason::kOutcomeUnknown);
   EXPECT_EQ(check(Reply(503, "<html>")), Reason::kOutcomeUnknown);
