@@ -33,11 +33,10 @@ Message Find(const google::rpc::Status& details) {
 }
 
 TEST(StatusTest, RefusalCarriesReasonFieldRetryAndRequestId) {
-  const grpc::Status status = ToGrpc(Refuse(Reason::kFieldInvalid, "`note` is too long.",
-                                            {.metadata = {{"limit", "1024"}},
-                                             .field = "token.note",
-                                             .retry_after = absl::Milliseconds(1500)}),
-                                     "id-1");
+  const grpc::Status status =
+      ToGrpc(Refuse(Reason::kFieldInvalid, "`note` is too long.",
+                    {.metadata = {{"limit", "1024"}}, .field = "token.note", .retry_after = absl::Milliseconds(1500)}),
+             "id-1");
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(status.error_message(), "`note` is too long.");
   const google::rpc::Status details = DetailsOf(status);
