@@ -16,9 +16,8 @@ namespace lmbroker::crypto {
 class Aead {
  public:
   static constexpr std::size_t kKeyBytes = 32;
-  static constexpr std::size_t kOverhead = 28;  // nonce and tag
-  static constexpr std::size_t kMostBytes =
-      64 * 1024;  // of one plaintext: what is sealed here are keys and page tokens
+  static constexpr std::size_t kOverhead = 28;      // nonce and tag
+  static constexpr std::size_t kMostBytes = 65536;  // of one plaintext: what is sealed are keys and page tokens
 
   // A key of any other size than kKeyBytes is a defect of the caller and ends the process.
   Aead(Secret key, Random& random);
