@@ -1,8 +1,11 @@
 #include "client/connection.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <fstream>
-#include <iterator>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -20,7 +23,7 @@ namespace lmbroker::client {
 namespace {
 
 constexpr unsigned int kRefreshSeconds = 60;
-constexpr std::size_t kMostTokenBytes = 64 * 1024;
+constexpr std::size_t kMostTokenBytes = std::size_t{64} * 1024;
 
 absl::Status BadFile(std::string_view option, const std::string& path, std::string_view problem) {
   return absl::InvalidArgumentError(
@@ -30,12 +33,13 @@ absl::Status BadFile(std::string_view option, const std::string& path, std::stri
 // gRPC would take bad files too, and then fail each call without saying why.
 absl::Status CheckFiles(const Options& options) {
   if (options.ca.empty()) {
-    return absl::InvalidArgumentError("No authority is named that may vouch for the broker (ca).");
+    return absl::InvalidArgumentError("No ca: name the file with the authorities of the broker's certificate.");
   }
   if (options.cert.empty() != options.key.empty()) {
     return absl::InvalidArgumentError("A certificate needs its private key, and a key its certificate (cert, key).");
   }
   const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+  SSL_CTX_set_default_passwd_cb(context.get(), [](char*, int, int, void*) { return 0; });  // never ask on a terminal
   absl::Status status;
   if (SSL_CTX_load_verify_file(context.get(), options.ca.c_str()) != 1) {
     status = BadFile("ca", options.ca, "cannot be read or has no certificate");
@@ -43,7 +47,7 @@ absl::Status CheckFiles(const Options& options) {
     if (SSL_CTX_use_certificate_chain_file(context.get(), options.cert.c_str()) != 1) {
       status = BadFile("cert", options.cert, "cannot be read or is no certificate");
     } else if (SSL_CTX_use_PrivateKey_file(context.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-      status = BadFile("key", options.key, "cannot be read or is not the certificate's private key");
+      status = BadFile("key", options.key, "cannot be read, has a passphrase, or is not the certificate's private key");
     }
   }
   ERR_clear_error();
@@ -76,7 +80,7 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const Options& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(Options options) {
-  if (options.address.empty()) return absl::InvalidArgumentError("No broker is named (address).");
+  if (options.address.empty()) return absl::InvalidArgumentError("No address: name the broker as HOST:PORT.");
   if (absl::Status status = CheckFiles(options); !status.ok()) return status;
   if (!options.token_file.empty()) {
     if (const auto token = ReadToken(options.token_file); !token.ok()) return token.status();

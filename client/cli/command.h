@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "client/cli/json.h"
 #include "client/cli/print.h"
@@ -36,8 +37,16 @@ struct Session {
 
   // Writes a reply in the wanted form; to standard output and nothing else.
   template <class Message>
-  void Show(const Message& message) const {
-    io.out << (output == Output::kJson ? ToJson(message) : ToText(message));
+  absl::Status Show(const Message& message) const {
+    if (output == Output::kJson) return ShowJson(message);
+    io.out << ToText(message);
+    return absl::OkStatus();
+  }
+
+  absl::Status ShowJson(const google::protobuf::Message& message) const {
+    const absl::StatusOr<std::string> json = ToJson(message);
+    if (json.ok()) io.out << *json;
+    return json.status();
   }
 };
 
@@ -71,8 +80,7 @@ template <class Stub, class Request, class Reply>
 Action CallAndShow(Method<Stub, Request, Reply> method, std::shared_ptr<const Request> request) {
   return [method, request = std::move(request)](Session& session) {
     const absl::StatusOr<Reply> reply = session.broker.Call(method, *request);
-    if (reply.ok()) session.Show(*reply);
-    return reply.status();
+    return reply.ok() ? session.Show(*reply) : reply.status();
   };
 }
 
@@ -82,7 +90,9 @@ void AddNameCommand(CLI::App& noun, CommandLine& line, const std::string& verb, 
                     const CLI::Validator& name, Method<Stub, Request, Reply> method, Request request = {}) {
   const auto filled = std::make_shared<Request>(std::move(request));
   CLI::App& command = *noun.add_subcommand(verb, help);
-  AddText(command, "NAME", "", [filled](const auto& text) { filled->set_name(text); })->required()->transform(name);
+  AddText(command, "NAME", name.get_description(), [filled](const auto& text) { filled->set_name(text); })
+      ->required()
+      ->transform(name);
   command.callback([&line, method, filled] { line.action = CallAndShow<Stub, Request, Reply>(method, filled); });
 }
 

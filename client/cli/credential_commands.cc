@@ -8,6 +8,7 @@
 #include "client/cli/names.h"
 #include "client/cli/values.h"
 #include "service/base/secret.h"
+#include "service/base/status_macros.h"
 
 namespace lmbroker::cli {
 namespace {
@@ -28,8 +29,7 @@ absl::Status Send(Session& session, Import& import) {
   const auto reply = session.broker.Call(&Stub::ImportCredential, import.request);
   std::string& sent = *import.request.mutable_secret();
   Wipe(sent.data(), sent.size());
-  if (reply.ok()) session.Show(*reply);
-  return reply.status();
+  return reply.ok() ? session.Show(*reply) : reply.status();
 }
 
 void AddImport(CLI::App& noun, CommandLine& line, Io& io) {
@@ -53,7 +53,7 @@ void AddImport(CLI::App& noun, CommandLine& line, Io& io) {
   AddText(command, "--token", "The LM token that it belongs to", [import](const auto& text) {
     import->request.set_token(text);
   })->transform(TokenArgument());
-  command.add_option("--secret-file", import->secret_file, "Read the secret from this file");
+  command.add_option("--secret-file", import->secret_file, "Read the secret from this file")->type_name("FILE");
   command.callback([&line, &io, import] {
     absl::StatusOr<Secret> secret = ReadSecret(import->secret_file, io);
     if (!secret.ok()) throw CLI::ValidationError(std::string(secret.status().message()));
@@ -67,10 +67,9 @@ absl::StatusOr<v1::ListCredentialsResponse> ListAll(client::Connection& broker, 
   request.set_page_size(kMostPageSize);
   do {
     request.set_page_token(all.next_page_token());
-    absl::StatusOr<v1::ListCredentialsResponse> page = broker.Call(&Stub::ListCredentials, request);
-    if (!page.ok()) return page.status();
+    ASSIGN_OR_RETURN(const v1::ListCredentialsResponse page, broker.Call(&Stub::ListCredentials, request));
     all.clear_next_page_token();
-    all.MergeFrom(*page);
+    all.MergeFrom(page);
   } while (!all.next_page_token().empty());
   return all;
 }
@@ -78,14 +77,13 @@ absl::StatusOr<v1::ListCredentialsResponse> ListAll(client::Connection& broker, 
 void AddList(CLI::App& noun, CommandLine& line) {
   const auto request = std::make_shared<v1::ListCredentialsRequest>();
   CLI::App& command = *noun.add_subcommand("list", "List the credentials of a portal");
-  AddText(command, "PORTAL", "", [request](const auto& text) { request->set_parent(text); })
+  AddText(command, "PORTAL", "The portal", [request](const auto& text) { request->set_parent(text); })
       ->required()
       ->transform(PortalArgument());
   command.callback([&line, request] {
     line.action = [request](Session& session) {
       const auto list = ListAll(session.broker, *request);
-      if (list.ok()) session.Show(*list);
-      return list.status();
+      return list.ok() ? session.Show(*list) : list.status();
     };
   });
 }

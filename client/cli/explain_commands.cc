@@ -12,7 +12,8 @@ using Request = std::shared_ptr<v1::ExplainAccessRequest>;
 
 void AddForward(CLI::App& explain, const Request& request) {
   CLI::App& command = *explain.add_subcommand("forward", "May it send this REST call?");
-  AddText(command, "PORTAL", "", [request](const auto& text) { request->mutable_forward()->set_portal(text); })
+  AddText(command, "PORTAL", "The portal",
+          [request](const auto& text) { request->mutable_forward()->set_portal(text); })
       ->required()
       ->transform(PortalArgument());
   AddText(command, "METHOD", "GET, POST, PUT, PATCH or DELETE", [request](const auto& text) {
@@ -33,7 +34,8 @@ void AddToken(CLI::App& explain, const Request& request) {
   AddText(command, "VERB", "create, list, get, update, toggle, rotate or delete", [request](const auto& text) {
     request->mutable_token()->set_verb(text);
   })->required();
-  AddText(command, "PORTAL[/ADMIN]", "", [request](const auto& text) { request->mutable_token()->set_parent(text); })
+  AddText(command, "PORTAL[/ADMIN]", "The portal (with list), or the LM user by id",
+          [request](const auto& text) { request->mutable_token()->set_parent(text); })
       ->required()
       ->transform(PortalOrAdminArgument());
   AddText(command, "--type", "Tokens of this type", [request](const auto& text) {

@@ -10,6 +10,7 @@
 #include "client/cli/names.h"
 #include "client/cli/table.h"
 #include "client/cli/values.h"
+#include "service/base/status_macros.h"
 
 namespace lmbroker::cli {
 namespace {
@@ -38,18 +39,15 @@ void ShowReply(const Session& session, const v1::ForwardResponse& reply, bool in
 }
 
 absl::Status Send(Session& session, const Forward& forward) {
-  const auto reply = session.broker.Call(&v1::ForwardService::Stub::Forward, forward.request);
-  if (!reply.ok()) return reply.status();
-  if (session.output == Output::kJson) {
-    session.io.out << ToJson(*reply);
-  } else {
-    ShowReply(session, *reply, forward.include);
-  }
+  ASSIGN_OR_RETURN(const v1::ForwardResponse reply,
+                   session.broker.Call(&v1::ForwardService::Stub::Forward, forward.request));
+  if (session.output == Output::kJson) return session.ShowJson(reply);
+  ShowReply(session, reply, forward.include);
   return absl::OkStatus();
 }
 
 void AddCallArguments(CLI::App& command, const std::shared_ptr<Forward>& forward) {
-  AddText(command, "PORTAL", "", [forward](const auto& text) { forward->request.set_portal(text); })
+  AddText(command, "PORTAL", "The portal", [forward](const auto& text) { forward->request.set_portal(text); })
       ->required()
       ->transform(PortalArgument());
   AddText(command, "METHOD", "GET, POST, PUT, PATCH or DELETE", [forward](const auto& text) {
@@ -94,7 +92,7 @@ void AddForwardCommand(CLI::App& app, CommandLine& line, Io& io) {
     header.set_name(pair.first);
     header.set_value(pair.second.substr(std::min(pair.second.find_first_not_of(' '), pair.second.size())));
   });
-  command.add_option("--body", forward->body_file, "Send this file, or standard input with -");
+  command.add_option("--body", forward->body_file, "Send this file, or standard input with -")->type_name("FILE|-");
   command.add_flag("--include", forward->include, "Show status and headers before the body");
   command.callback([&line, &io, forward] {
     if (!forward->body_file.empty()) {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -14,8 +14,9 @@
 namespace lmbroker::cli {
 namespace {
 
-constexpr std::size_t kMostSecretBytes = 64 * 1024;
-constexpr std::size_t kMostBodyBytes = 256 * 1024 * 1024;
+constexpr std::size_t kMostSecretBytes = std::size_t{64} * 1024;
+constexpr std::size_t kBlockBytes = std::size_t{64} * 1024;
+constexpr std::size_t kMostBodyBytes = std::size_t{256} * 1024 * 1024;
 
 // Asks on the terminal and keeps it from showing what is typed, as long as this object lives.
 class HiddenPrompt {
@@ -80,7 +81,7 @@ absl::StatusOr<std::string> ReadBody(const std::string& file, Io& io) {
   }
   std::istream& in = file == "-" ? io.in : opened;
   std::string body;
-  std::string block(64 * 1024, '\0');
+  std::string block(kBlockBytes, '\0');
   do {
     in.read(block.data(), static_cast<std::streamsize>(block.size()));
     body.append(block, 0, static_cast<std::size_t>(in.gcount()));

@@ -4,14 +4,14 @@
 
 namespace lmbroker::cli {
 
-std::string ToJson(const google::protobuf::Message& message) {
+absl::StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.always_print_primitive_fields = true;
   std::string json;
-  // Fails only for types that lmbroker.v1 does not use: an Any of unknown type, a time beyond the year 9999.
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
-  return status.ok() ? json : "{}\n";
+  if (!status.ok()) return absl::InternalError("The call is done, but its reply cannot be written as JSON.");
+  return json;
 }
 
 }  // namespace lmbroker::cli

@@ -1,8 +1,8 @@
 #include "client/cli/run.h"
 
-#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,6 +12,7 @@
 #include "client/cli/report.h"
 #include "client/cli/table.h"
 #include "client/cli/values.h"
+#include "service/base/quantity.h"
 
 namespace lmbroker::cli {
 namespace {
@@ -23,30 +24,46 @@ constexpr std::string_view kDescription =
 
 void AddGlobalOptions(CLI::App& app, CommandLine& line) {
   client::Options& options = line.connection;
-  app.add_option("--address", options.address, "The broker, HOST:PORT")->envname("LMBROKER_ADDRESS")->required();
-  app.add_option("--ca", options.ca, "File with the authorities of the broker's certificate")
+  app.add_option("--address", options.address, "The broker")->envname("LMBROKER_ADDRESS")->type_name("HOST:PORT");
+  app.add_option("--ca", options.ca, "The authorities of the broker's certificate")
       ->envname("LMBROKER_CA")
-      ->required();
-  app.add_option("--cert", options.cert, "File with your certificate")->envname("LMBROKER_CERT");
-  app.add_option("--key", options.key, "File with its private key")->envname("LMBROKER_KEY");
-  app.add_option("--token-file", options.token_file, "File with a JWT that says who you are")
-      ->envname("LMBROKER_TOKEN_FILE");
+      ->type_name("FILE");
+  app.add_option("--cert", options.cert, "Your certificate")->envname("LMBROKER_CERT")->type_name("FILE");
+  app.add_option("--key", options.key, "Its private key")->envname("LMBROKER_KEY")->type_name("FILE");
+  app.add_option("--token-file", options.token_file, "A JWT that says who you are")
+      ->envname("LMBROKER_TOKEN_FILE")
+      ->type_name("FILE");
   AddText(app, "--timeout", "How long a call may take (default: 30s)", [&options](const auto& text) {
     options.timeout = *ParseDuration(text);
   })->check(DurationArgument());
-  const std::map<std::string, Output> outputs = {{"table", Output::kTable}, {"json", Output::kJson}};
-  app.add_option("--output", line.output, "table for people (default), json for programs")
-      ->transform(CLI::CheckedTransformer(outputs).description("table|json"));
+  const auto check = [](std::string& text) { return text == "table" || text == "json" ? "" : "must be table or json"; };
+  AddText(app, "--output", "For people (default) or for programs", [&line](const auto& text) {
+    line.output = text == "json" ? Output::kJson : Output::kTable;
+  })->check(CLI::Validator(check, "table|json"));
 }
+
+// CLI11's help, where a type is the form of a value alone, and arguments have none: their names say it.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_lnames().empty() && option->get_snames().empty()) return "";
+    std::string text = CLI::Formatter::make_option_opts(option);
+    const std::string_view type = " TEXT:";
+    if (text.starts_with(type)) text.replace(0, type.size(), " ");
+    return text;
+  }
+};
 
 // What CLI11 has to say, without arguments that were not expected: they may be secrets in the wrong place.
 std::string UsageMessage(const CLI::App*, const CLI::Error& error) {
-  const bool has_arguments = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-  const std::string message = has_arguments ? "There are arguments that this command does not know" : error.what();
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) message = "There are arguments too many";
+  if (message == CLI::RequiredError::Subcommand(1).what()) message = "The command is missing or unknown";
   return fmt::format("{}.\nRun with --help for more information.\n", Printable(message));
 }
 
 void AddCommands(CLI::App& app, CommandLine& line, Io& io) {
+  app.formatter(std::make_shared<Help>());
   app.fallthrough();  // global options may stand behind the command
   app.require_subcommand(1);
   app.set_version_flag("--version", "lmbroker " LMBROKER_VERSION);
@@ -76,7 +93,8 @@ ExitCode Run(int argc, const char* const* argv, Io& io) {
     return kUsage;
   }
   Session session{.broker = **broker, .output = line.output, .io = io};
-  const absl::Status done = line.action(session);
+  absl::Status done = line.action(session);
+  if (done.ok() && !io.out.flush()) done = absl::DataLossError("The call is done, but its reply could not be written.");
   return done.ok() ? kDone : Report(done, io.err);
 }
 

@@ -10,6 +10,8 @@
 #include "client/cli/command.h"
 #include "client/cli/names.h"
 #include "client/cli/values.h"
+#include "service/base/quantity.h"
+#include "service/base/status_macros.h"
 
 namespace lmbroker::cli {
 namespace {
@@ -53,10 +55,9 @@ absl::StatusOr<v1::ListTokensResponse> ListAll(client::Connection& broker, v1::L
   do {
     request.set_page_size(std::min(kMostPageSize, limit - all.tokens_size()));
     request.set_page_token(all.next_page_token());
-    absl::StatusOr<v1::ListTokensResponse> page = broker.Call(&Stub::ListTokens, request);
-    if (!page.ok()) return page.status();
+    ASSIGN_OR_RETURN(const v1::ListTokensResponse page, broker.Call(&Stub::ListTokens, request));
     all.clear_next_page_token();
-    all.MergeFrom(*page);
+    all.MergeFrom(page);
   } while (!all.next_page_token().empty() && all.tokens_size() < limit);
   return all;
 }
@@ -65,7 +66,8 @@ void AddList(CLI::App& noun, CommandLine& line) {
   const auto request = std::make_shared<v1::ListTokensRequest>();
   const auto limit = std::make_shared<int>(std::numeric_limits<int>::max());
   CLI::App& command = *noun.add_subcommand("list", "List the tokens of a portal or of one LM user");
-  AddText(command, "PORTAL[/ADMIN]", "", [request](const auto& text) { request->set_parent(text); })
+  AddText(command, "PORTAL[/ADMIN]", "The portal, or the LM user by id",
+          [request](const auto& text) { request->set_parent(text); })
       ->required()
       ->transform(PortalOrAdminArgument());
   AddText(command, "--type", "Only this type", [request](const auto& text) {
@@ -74,14 +76,14 @@ void AddList(CLI::App& noun, CommandLine& line) {
   command.add_flag_callback("--enabled-only", [request] { request->set_enabled_only(true); }, "No disabled tokens");
   AddText(command, "--search", "Only those with this text in note, admin name or access id",
           [request](const auto& text) { request->set_search(text); });
-  command.add_option("--limit", *limit, "At most so many (default: all)")->check(CLI::PositiveNumber);
+  command.add_option("--limit", *limit, "At most so many (default: all)")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()));
   command.callback([&line, request, limit] {
-    line.action = [request, limit](Session& session) {
-      const auto list = ListAll(session.broker, *request, *limit);
-      if (!list.ok()) return list.status();
-      session.Show(*list);
-      if (!list->next_page_token().empty()) {
-        session.io.err << fmt::format("{} of {} tokens shown.\n", list->tokens_size(), list->total_size());
+    line.action = [request, limit](Session& session) -> absl::Status {
+      ASSIGN_OR_RETURN(const auto list, ListAll(session.broker, *request, *limit));
+      RETURN_IF_ERROR(session.Show(list));
+      if (!list.next_page_token().empty()) {
+        session.io.err << fmt::format("{} of {} tokens shown.\n", list.tokens_size(), list.total_size());
       }
       return absl::OkStatus();
     };
@@ -92,7 +94,8 @@ void AddNote(CLI::App& noun, CommandLine& line) {
   const auto request = std::make_shared<v1::UpdateTokenRequest>();
   request->mutable_update_mask()->add_paths("note");
   CLI::App& command = *noun.add_subcommand("note", "Change the note of a token and nothing else");
-  AddText(command, "NAME", "", [request](const auto& text) { request->mutable_token()->set_name(text); })
+  AddText(command, "NAME", "PORTAL/ADMIN/TOKEN",
+          [request](const auto& text) { request->mutable_token()->set_name(text); })
       ->required()
       ->transform(TokenArgument());
   AddText(command, "TEXT", "The new note; \"\" clears it", [request](const auto& text) {

@@ -4,14 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "service/base/quantity.h"
 #include "service/base/text.h"
 
 namespace lmbroker::cli {
-namespace {
-
-constexpr absl::Duration kLongest = absl::Hours(10 * 365 * 24);
-
-}  // namespace
 
 std::optional<v1::TokenType> ParseTokenType(std::string_view text) {
   if (EqualsIgnoreCase(text, "lmv1")) return v1::LMV1;
@@ -24,16 +20,10 @@ CLI::Validator TokenTypeArgument() {
           "lmv1|bearer"};
 }
 
-std::optional<absl::Duration> ParseDuration(std::string_view text) {
-  absl::Duration duration;
-  if (!absl::ParseDuration(ToAbsl(text), &duration)) return std::nullopt;
-  if (duration <= absl::ZeroDuration() || duration > kLongest) return std::nullopt;
-  return duration;
-}
-
 CLI::Validator DurationArgument() {
   return {[](std::string& text) {
-            return ParseDuration(text).has_value() ? "" : "must be a time such as 2s, 1h30m or 720h";
+            const bool is_positive = ParseDuration(text).value_or(absl::ZeroDuration()) > absl::ZeroDuration();
+            return is_positive ? "" : "must be a time such as 2s, 1h30m or 720h";
           },
           "DURATION"};
 }

@@ -19,8 +19,7 @@ namespace lmbroker::cli {
 std::optional<v1::TokenType> ParseTokenType(std::string_view text);
 CLI::Validator TokenTypeArgument();
 
-// A duration such as "2s", "1h30m" or "720h": more than zero, at most ten years.
-std::optional<absl::Duration> ParseDuration(std::string_view text);
+// What ParseDuration of base takes, but not zero.
 CLI::Validator DurationArgument();
 google::protobuf::Duration ToProto(absl::Duration duration);
 
