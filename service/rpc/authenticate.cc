@@ -28,6 +28,7 @@ std::vector<std::string> ValuesOf(const grpc::AuthContext& context, const char* 
 
 absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context, const policy::Engine& engine) {
   const auto connection = context.auth_context();
+  if (connection == nullptr) return identity::IdentitiesOf({}).status();  // no TLS, no identity
   ASSIGN_OR_RETURN(const std::vector<std::string> identities,
                    identity::IdentitiesOf({.uris = ValuesOf(*connection, kUriProperty),
                                            .dns_names = ValuesOf(*connection, kDnsProperty)}));

@@ -1,0 +1,83 @@
+#include "service/rpc/edge.h"
+
+#include <memory>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_random.h"
+#include "tests/fakes/recording_audit_log.h"
+#include "tests/support/status_matchers.h"
+
+namespace lmbroker::rpc {
+namespace {
+
+class EdgeTest : public testing::Test {
+ protected:
+  FakeClock clock_;
+  FakeRandom random_;
+  core::PolicyHolder policy_{std::make_shared<const policy::Engine>(std::make_shared<const policy::Policy>())};
+  audit::RecordingAuditLog audit_;
+  audit::RefusalLimiter refusals_{audit_, clock_};
+  Executor workers_{{.threads = 1, .most_queued = 1}};
+  std::ostringstream log_;
+  Logger logger_{{}, log_};
+  Metrics metrics_{{.version = "test"}};
+  Edge edge_{{.clock = clock_,
+              .random = random_,
+              .policy = policy_,
+              .audit = audit_,
+              .refusals = refusals_,
+              .workers = workers_,
+              .logger = logger_,
+              .metrics = metrics_},
+             {}};
+  grpc::CallbackServerContext context_;
+};
+
+TEST_F(EdgeTest, AMethodThatIsNotInTheTableIsRefused) {
+  Call call(edge_, "/lmbroker.v1.TokenService/StealToken", context_);
+  const absl::Status admitted = call.Admit();
+  EXPECT_THAT(admitted, RefusedWith(Reason::kInternal));
+  EXPECT_EQ(call.End(admitted).error_code(), grpc::StatusCode::INTERNAL);
+}
+
+TEST_F(EdgeTest, ACallWithoutACertificateHasNoIdentity) {
+  Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
+  const absl::Status admitted = call.Admit();
+  EXPECT_THAT(admitted, RefusedWith(Reason::kNoIdentity));
+  EXPECT_EQ(call.End(admitted).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(EdgeTest, ARefusedCallIsAPairInTheAudit) {
+  {
+    Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
+    call.End(call.Admit());
+  }
+  const auto records = audit_.records();
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].kind, audit::Kind::kIntent);
+  EXPECT_EQ(records[1].kind, audit::Kind::kOutcome);
+  EXPECT_EQ(records[0].id, records[1].id);
+  EXPECT_EQ(records[1].reason, "NO_IDENTITY");
+  EXPECT_EQ(records[1].code, "UNAUTHENTICATED");
+  EXPECT_EQ(records[1].method, "/lmbroker.v1.OperatorService/GetStatus");
+}
+
+TEST_F(EdgeTest, ACallWithoutADeadlineGetsThirtySeconds) {
+  Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
+  EXPECT_EQ(call.context().deadline, clock_.Monotonic() + absl::Seconds(30));
+  call.End(Cancelled());
+}
+
+TEST_F(EdgeTest, ACancelledCallStopsItsWork) {
+  Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
+  EXPECT_FALSE(call.context().cancelled.stop_requested());
+  call.Cancel();
+  EXPECT_TRUE(call.context().cancelled.stop_requested());
+  EXPECT_EQ(call.End(Cancelled()).error_code(), grpc::StatusCode::CANCELLED);
+}
+
+}  // namespace
+}  // namespace lmbroker::rpc
