@@ -152,15 +152,19 @@ run_step() {
     blackbox)
       compile "$preset" || return 0
       build_grpcurl || echo "grpcurl could not be built: the tests that need it fail"
-      python_suite blackbox tests/blackbox
+      with_programs python_suite blackbox tests/blackbox
       ;;
     quickstart)
-      ! compile "$preset" || check quickstart deploy/quickstart.sh --dir "$build/quick start" --binaries "$build"
+      compile "$preset" || return 0
+      with_programs check quickstart deploy/quickstart.sh --dir "$build/quick start" --binaries "$build"
       ;;
     tsan) ! compile tsan || ctest_suite tsan ;;
     tidy) ! compile "$preset" || check tidy check_tidy ;;
   esac
 }
+
+# Where whole programs run.
+with_programs() { LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0 "$@"; }
 
 deploy/packages.sh build test
 export LMBROKER_BINARIES=$build
