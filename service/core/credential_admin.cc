@@ -1,60 +1,16 @@
 #include "service/core/credential_admin.h"
 
-#include <algorithm>
-#include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "service/audit/call_audit.h"
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
-#include "service/base/text.h"
 #include "service/portal/reply_headers.h"
 #include "service/portal/token_requests.h"
+#include "service/sign/key.h"
 
 namespace lmbroker::core {
 namespace {
-
-constexpr std::size_t kMostSecretBytes = 4096;
-constexpr std::size_t kMostAccessIdBytes = 128;
-
-bool IsAlphanumeric(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
-}
-
-bool IsVisible(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
-}
-
-// The bare secret. Clients disagree on whether a Bearer value includes the word (logicmonitor-api, section 3).
-absl::StatusOr<Secret> Normalised(const Secret& given, TokenType type) {
-  constexpr std::string_view kWord = "Bearer ";
-  std::string_view bare = given.Reveal();
-  if (type == TokenType::kBearer && EqualsIgnoreCase(bare.substr(0, kWord.size()), kWord)) {
-    bare.remove_prefix(kWord.size());
-  }
-  if (bare.empty()) return FieldInvalid("secret", "must not be empty");
-  if (bare.size() > kMostSecretBytes) {
-    return FieldInvalid("secret", fmt::format("has more than {} bytes", kMostSecretBytes));
-  }
-  if (!IsVisible(bare)) return FieldInvalid("secret", "must be visible ASCII without blanks or line ends");
-  return Secret(bare);
-}
-
-absl::Status CheckForm(const NewCredential& wanted) {
-  if (wanted.type == TokenType::kLmv1 && wanted.access_id.empty()) {
-    return FieldInvalid("access_id", "must be given for an LMv1 key");
-  }
-  if (!IsAlphanumeric(wanted.access_id) || wanted.access_id.size() > kMostAccessIdBytes) {
-    return FieldInvalid("access_id", fmt::format("must be at most {} letters and digits", kMostAccessIdBytes));
-  }
-  if (wanted.token.has_value() && wanted.token->portal() != wanted.name.portal()) {
-    return FieldInvalid("token", "must be of the same portal");
-  }
-  return absl::OkStatus();
-}
 
 // No answer, or none that says anything of the key.
 bool MeansUnreachable(const absl::Status& status) {
@@ -85,18 +41,20 @@ absl::StatusOr<policy::TokenGrant> CredentialAdmin::Authorize(CallContext& conte
 
 absl::StatusOr<store::CredentialRecord> CredentialAdmin::Import(CallContext& context, NewCredential wanted) {
   context.audit.fields().resource = wanted.name.ToString();
-  RETURN_IF_ERROR(CheckForm(wanted));
-  ASSIGN_OR_RETURN(Secret secret, Normalised(wanted.secret, wanted.type));
+  ASSIGN_OR_RETURN(sign::Key key, sign::ParseKey(wanted.type, std::move(wanted.access_id), wanted.secret));
+  if (wanted.token.has_value() && wanted.token->portal() != wanted.name.portal()) {
+    return FieldInvalid("token", "must be of the same portal");
+  }
   RETURN_IF_ERROR(Authorize(context, wanted.name.portal()).status());
   RETURN_IF_ERROR(context.audit.IntentAndWait(audit::Durability::kOnDisk));
   RETURN_IF_ERROR(parts_.custody.Import({.name = wanted.name,
                                          .type = wanted.type,
-                                         .access_id = std::move(wanted.access_id),
+                                         .access_id = std::move(key.access_id),
                                          .master = wanted.master,
                                          .token = std::move(wanted.token),
                                          .create_time = parts_.portal.clock.Now(),
                                          .secret = {}},
-                                        std::move(secret)));
+                                        std::move(key.secret)));
   return parts_.custody.Describe(wanted.name);
 }
 

@@ -164,12 +164,9 @@ absl::Status Custody::Remove(const CredentialName& name) {
 
 absl::Status Custody::ForgetToken(const TokenName& token) {
   const MutexLock change(changes_);
-  const absl::StatusOr<store::TokenRecord> record = store_.GetToken(token);
-  if (IsRefusal(record.status(), Reason::kUnknownToken)) return absl::OkStatus();
-  RETURN_IF_ERROR(record.status());
   RETURN_IF_ERROR(store_.DeleteToken(token));
   const MutexLock lock(mutex_);
-  if (record->credential.has_value()) rows_.erase(*record->credential);
+  std::erase_if(rows_, [&](const auto& item) { return item.second.entry->record.token == token; });
   return absl::OkStatus();
 }
 

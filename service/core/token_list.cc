@@ -70,6 +70,8 @@ absl::StatusOr<std::map<TokenName, store::TokenRecord>> RecordsOf(store::Store& 
 }  // namespace
 
 absl::StatusOr<TokenPage> TokenList::List(CallContext& context, const TokenQuery& query) {
+  context.audit.fields().resource =
+      query.admin.has_value() ? AdminName(query.portal, *query.admin).ToString() : query.portal.ToString();
   RETURN_IF_ERROR(CheckForm(query));
   ASSIGN_OR_RETURN(const std::int32_t last_seen, Position(page_tokens_, context.caller, query));
   const auto engine = parts_.portal.policy.Get();
