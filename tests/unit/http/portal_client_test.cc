@@ -213,13 +213,15 @@ TEST_F(PortalClientTest, BytesWhileIdleEndTheConnection) {
 }
 
 TEST_F(PortalClientTest, EarlyReplyCounts) {
-  const auto server = Serve([](TlsServer::Session& session) {
+  std::latch received(1);
+  const auto server = Serve([&](TlsServer::Session& session) {
     session.ReadSome();  // only the beginning of a body that the socket's buffers cannot hold
     session.Write("HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
-    session.AwaitClose();
+    received.wait();
   });
   const auto client = Connect(At(server->port()));
   const TransferResult result = Exchange(*client, OutgoingRequestPeer::Post(std::string(32 << 20, 'x')));
+  received.count_down();
   ASSERT_THAT(result.response, IsOk());
   EXPECT_EQ(result.response->status, 413);
   EXPECT_EQ(StatsOf(*client).open, 0U);

@@ -157,6 +157,13 @@ TEST_F(PortalClientTlsTest, PrivateAddressBehindANameIsNotConnectedTo) {
   EXPECT_EQ(server->accepted() + server->refused(), 0);
 }
 
+TEST_F(PortalClientTlsTest, FixedAddressMayBeIpv6) {
+  const auto server = Serve(AnswerAll(OkReply("{}")));
+  Upstream upstream = At(server->port());
+  upstream.resolve = "::1";  // where the server does not listen; so the address was understood, and tried
+  EXPECT_EQ(PhaseOf(Exchange(*Connect(std::move(upstream)))), "connect");
+}
+
 TEST_F(PortalClientTlsTest, ProxyFromTheEnvironmentIsIgnored) {
   const auto proxy = Serve(AnswerAll(OkReply("proxy")));
   const auto server = Serve(AnswerAll(OkReply("portal")));
