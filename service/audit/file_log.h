@@ -34,7 +34,7 @@ class FileLog final : public AuditLog {
   struct Options {
     Journal::Options file;
     std::size_t most_waiting_records = 65'536;
-    std::size_t most_waiting_bytes = 32 << 20;
+    std::size_t most_waiting_bytes = std::size_t{32} << 20;
   };
 
   // Opens or continues the file, and writes the start record to it. The file system, clock, logger and metrics must

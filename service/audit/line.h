@@ -15,7 +15,7 @@
 namespace lmbroker::audit {
 
 // No line is longer, whatever its record holds.
-inline constexpr std::size_t kMostLineBytes = 64 * 1024;
+inline constexpr std::size_t kMostLineBytes = std::size_t{64} * 1024;
 
 // Appends `record` as a JSON object without a number, with its newline: the form in which records wait for one. Each
 // field is bounded, escaped, and repaired where it is not UTF-8.

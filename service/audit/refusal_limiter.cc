@@ -7,7 +7,7 @@ namespace lmbroker::audit {
 namespace {
 
 constexpr absl::Duration kPeriod = absl::Seconds(1);
-constexpr std::string_view kRest = "";  // the source of those that are too many to be told apart
+constexpr std::string_view kRest;  // the source of those that are too many to be told apart
 
 // "ipv4:10.0.0.7" of "ipv4:10.0.0.7:43210": a new connection is no new source.
 std::string_view WithoutPort(std::string_view peer) { return peer.substr(0, peer.rfind(':')); }

@@ -13,8 +13,8 @@ namespace lmbroker {
 namespace {
 
 // The range of absl::Time is wider than the four digits of an RFC 3339 year.
-const absl::Time kEarliest = absl::FromUnixSeconds(-62'135'596'800);  // 0001-01-01T00:00:00Z
-const absl::Time kLatest = absl::FromUnixMicros(253'402'300'799'999'999);
+constexpr absl::Time kEarliest = absl::FromUnixSeconds(-62'135'596'800);  // 0001-01-01T00:00:00Z
+constexpr absl::Time kLatest = absl::FromUnixMicros(253'402'300'799'999'999);
 
 bool IsPlain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
 

@@ -15,8 +15,8 @@
 namespace lmbroker {
 namespace {
 
-constexpr std::size_t kMostQueued = 4096;    // lines
-constexpr std::size_t kMostLine = 8 * 1024;  // bytes, a little more with its last field
+constexpr std::size_t kMostQueued = 4096;                 // lines
+constexpr std::size_t kMostLine = std::size_t{8} * 1024;  // bytes, a little more with its last field
 
 std::string_view LevelName(LogLevel level) {
   switch (level) {

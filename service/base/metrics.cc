@@ -51,6 +51,7 @@ class Metrics::Latency {
 
   void HandOver() {
     std::vector<double> counts;
+    counts.reserve(counts_.size());
     for (auto& count : counts_) counts.push_back(static_cast<double>(count.exchange(0, std::memory_order_relaxed)));
     histogram_.ObserveMultiple(counts, static_cast<double>(sum_us_.exchange(0, std::memory_order_relaxed)) / 1e6);
   }

@@ -19,7 +19,7 @@ namespace lmbroker::ops {
 namespace {
 
 constexpr std::size_t kThreads = 8;
-constexpr std::size_t kMostRequestBytes = 16 * 1024;
+constexpr std::size_t kMostRequestBytes = std::size_t{16} * 1024;
 constexpr std::chrono::seconds kMostTime{2};
 constexpr const char* kPlainText = "text/plain; charset=utf-8";
 
