@@ -7,7 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "service/base/identity_text.h"
 #include "service/base/quantity.h"
+#include "service/base/text.h"
+#include "service/http/ip_address.h"
 
 namespace lmbroker::app {
 namespace {
@@ -19,6 +22,13 @@ bool IsPort(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   return !text.empty() && error == std::errc{} && end == text.data() + text.size();
+}
+
+// An IPv4 address, an IPv6 address in brackets, or a DNS name.
+bool IsHost(std::string_view text) {
+  const bool bracketed = text.starts_with('[') && text.ends_with(']');
+  const auto address = http::IpAddress::Parse(bracketed ? text.substr(1, text.size() - 2) : text);
+  return address.has_value() ? address->is_ipv6() == bracketed : !bracketed && IsDnsName(AsciiLower(text));
 }
 
 }  // namespace
@@ -59,7 +69,7 @@ std::string ConfigValues::NewFile(std::string_view key, std::string_view path) {
 std::string ConfigValues::Address(std::string_view key, std::string_view address) {
   if (!Require(key, address)) return "";
   const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || !IsPort(address.substr(colon + 1))) {
+  if (colon == std::string_view::npos || !IsHost(address.substr(0, colon)) || !IsPort(address.substr(colon + 1))) {
     Problem(key, "must be HOST:PORT with a port of 0 to 65535");
   }
   return std::string(address);
