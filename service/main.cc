@@ -88,6 +88,7 @@ int Run(const ServeCommand& command) {
 }  // namespace
 }  // namespace lmbroker::app
 
+// NOLINTNEXTLINE(bugprone-exception-escape): only without memory, and then there is nothing left to do
 int main(int argc, char** argv) {
   lmbroker::app::BlockSignals();
   if (const absl::Status hardened = lmbroker::HardenProcess(); !hardened.ok()) {

@@ -30,6 +30,7 @@ Metrics::Options MetricsOf(const Config& config) {
 
 std::vector<http::Upstream> UpstreamsOf(const Config& config) {
   std::vector<http::Upstream> upstreams;
+  upstreams.reserve(config.portals.size());
   for (const auto& [portal, entry] : config.portals) {
     upstreams.push_back({.portal = portal,
                          .host = entry.host,
@@ -196,7 +197,7 @@ ops::CheckResult App::CheckMasters() const {
   return result;
 }
 
-void App::SaveUses() {
+void App::SaveUses() const {
   if (const absl::Status saved = parts_.custody->SaveUses(); !saved.ok()) {
     parts_.logger->Warn("last_uses_not_saved", {{"status", saved.ToString()}});
   }

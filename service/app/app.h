@@ -78,7 +78,7 @@ class App {
   absl::Status Listen();
   std::vector<ops::Check> Checks();
   ops::CheckResult CheckMasters() const;
-  void SaveUses();
+  void SaveUses() const;
   core::PortalSession::Parts SessionParts();
 
   const Config config_;

@@ -1,7 +1,5 @@
 #include "service/app/signals.h"
 
-#include <signal.h>
-
 #include <csignal>
 
 namespace lmbroker::app {
@@ -21,8 +19,6 @@ sigset_t Waited() {
 void BlockSignals() {
   const sigset_t signals = Waited();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 Signal WaitForSignal() {

@@ -16,7 +16,7 @@ namespace lmbroker {
 template <class T>
 class [[nodiscard]] Task {
  public:
-  struct promise_type {
+  struct promise_type {  // NOLINT(readability-identifier-naming): the language's name
     Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
     std::suspend_always initial_suspend() noexcept { return {}; }
     auto final_suspend() noexcept {
@@ -47,7 +47,11 @@ class [[nodiscard]] Task {
     handle_.promise().waiter = waiter;
     return handle_;
   }
-  T await_resume() { return std::move(*handle_.promise().value); }
+  T await_resume() {
+    std::optional<T>& value = handle_.promise().value;
+    if (!value.has_value()) std::abort();  // resumed before its end: a defect of whoever resumed it
+    return *std::move(value);
+  }
 
  private:
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
@@ -58,7 +62,7 @@ namespace task_internal {
 
 // A coroutine that nobody owns: runs at once and frees itself at its end.
 struct Detached {
-  struct promise_type {
+  struct promise_type {  // NOLINT(readability-identifier-naming): the language's name
     Detached get_return_object() { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }

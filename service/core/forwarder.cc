@@ -41,6 +41,7 @@ absl::Status Failure(const ForwardCall& call, const http::TransferResult& result
 
 }  // namespace
 
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters): outlives the task, as the header says
 Task<absl::StatusOr<ForwardReply>> Forwarder::Forward(CallContext& context, ForwardCall call) const {
   audit::Record& record = context.audit.fields();
   Describe(*call.request, call.portal, record);

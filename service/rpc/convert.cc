@@ -89,9 +89,10 @@ void ToProto(absl::Duration duration, google::protobuf::Duration& out) {
 absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& duration, std::string_view field) {
   const std::int64_t seconds = duration.seconds();
   const std::int32_t nanos = duration.nanos();
-  const bool in_range = seconds >= -kMostSeconds && seconds <= kMostSeconds && nanos > -kNanosPerSecond &&
-                        nanos < kNanosPerSecond && !(seconds > 0 && nanos < 0) && !(seconds < 0 && nanos > 0);
-  if (!in_range) return FieldInvalid(field, "is not a well-formed duration");
+  const bool out_of_range =
+      seconds < -kMostSeconds || seconds > kMostSeconds || nanos <= -kNanosPerSecond || nanos >= kNanosPerSecond;
+  const bool contradicts = (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0);
+  if (out_of_range || contradicts) return FieldInvalid(field, "is not a well-formed duration");
   return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
 }
 

@@ -29,7 +29,8 @@ constexpr std::array kMethods = {
 }  // namespace
 
 const MethodRow* FindMethod(std::string_view name) {
-  const auto row = std::find_if(kMethods.begin(), kMethods.end(), [&](const MethodRow& r) { return r.name == name; });
+  const auto* const row =
+      std::find_if(kMethods.begin(), kMethods.end(), [&](const MethodRow& r) { return r.name == name; });
   return row == kMethods.end() ? nullptr : &*row;
 }
 

@@ -42,7 +42,7 @@ std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& option
 // says. So the library is loaded here, and only when reflection is wanted; off is then really off.
 absl::Status LoadReflection() {
   if (dlopen("libgrpc++_reflection.so.1.51", RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format("listen.reflection: cannot load gRPC's reflection: {}", dlerror()));
+  return absl::FailedPreconditionError("listen.reflection: gRPC's reflection library is not installed");
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   void BeginAsync() {
     auto input = Prepare();
     if (!input.ok()) return Conclude(input.status());
-    Start(run_(call_.context(), *std::move(input)), [this](auto output) { ConcludeWith(std::move(output)); });
+    Start(run_(call_.context(), *std::move(input)), [this](auto output) { this->ConcludeWith(std::move(output)); });
   }
 
   void OnCancel() override { call_.Cancel(); }
@@ -67,8 +67,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 
   template <class Output>
   void ConcludeWith(absl::StatusOr<Output> output) {
-    if (output.ok()) write_(*std::move(output), response_);
-    Conclude(output.status());
+    const absl::Status status = output.status();
+    if (status.ok()) write_(*std::move(output), response_);
+    Conclude(status);
   }
 
   void Conclude(const absl::Status& status) { Finish(call_.End(status)); }
