@@ -55,11 +55,10 @@ class BrokerTest(unittest.TestCase):
     @classmethod
     def close_world(cls) -> None:
         """Ends the world; the broker must end well, for a sanitizer speaks up at the end at the latest."""
-        log_of = cls.world.broker
-        running = log_of.process is not None and log_of.process.poll() is None
-        log = log_of.log if log_of.process else ""
+        process = cls.world.broker.process
+        running = process is not None and process.poll() is None
         code = cls.world.close()
-        assert not running or code == 0, f"lmbrokerd ended with {code}:\n{log[-4000:]}"
+        assert not running or code == 0, f"lmbrokerd ended with {code}:\n{cls.world.last_log[-4000:]}"
 
     def setUp(self) -> None:
         self.world.portal.control("POST", "/reset")

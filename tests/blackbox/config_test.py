@@ -116,7 +116,7 @@ POLICIES = (
     ("\tcallers: []", "policy.yaml"),
     ("callers: []\n---\ncallers: []\n", "policy.yaml"),
     ("a: " + "[" * 5000, "policy.yaml"),
-    ("callers: !!python/object:os.system []", "callers"),
+    ("callers: !!python/object:os.system []", "policy.yaml:1"),
     ("just text", "policy.yaml"),
     ('callers: [{ name: a, identities: ["dns:a.example"] }, { name: a, identities: ["dns:b.example"] }]',
      "callers[1].name"),

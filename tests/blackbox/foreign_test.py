@@ -27,11 +27,13 @@ class GrpcurlCase(unittest.TestCase):
                           {"listen": {"reflection": cls.REFLECTION}})  # fmt: skip
         cls.addClassCleanup(cls.world.close)
         cls.world.start(master=False)
-        # The recipes speak of callers/ as the quick start lays it out, and of grpcurl on the PATH.
+        # The recipes speak of grpcurl on the PATH, of callers/ as the quick start lays it out, and of share/ as installed.
         bin_folder = cls.world.folder / "bin"
         bin_folder.mkdir()
         (bin_folder / "grpcurl").symlink_to(GRPCURL)
         (cls.world.folder / "callers").symlink_to(pki().folder)
+        (cls.world.folder / "share").mkdir()
+        (cls.world.folder / "share/lmbroker").symlink_to(PROTOSET.parent)
 
     def shell(self, script, who="operator"):
         certificate, key = pki().pair(who)
@@ -91,7 +93,7 @@ class ProtosetTest(GrpcurlCase):
         self.assertEqual((info["reason"], info["domain"]), ("NO_GRANT", "lmbroker"))
 
     def test_a_foreign_client_without_certificate_is_not_served(self):
-        done = self.shell(f"grpcurl -cacert $LMBROKER_CA -protoset {PROTOSET} -max-time 5 $LMBROKER_ADDRESS "
+        done = self.shell(f"grpcurl -cacert $LMBROKER_CA -protoset {PROTOSET} -max-time 2 $LMBROKER_ADDRESS "
                           "lmbroker.v1.OperatorService/GetStatus")  # fmt: skip
         self.assertNotEqual(done.returncode, 0)
 

@@ -7,6 +7,7 @@ import unittest
 import zlib
 
 from case import ECHO, ForwardCase
+from schema import Refusal
 from world import PORTAL
 
 MIB = 1 << 20
@@ -38,15 +39,16 @@ class RequestTest(ForwardCase):
         seen = self.echo("GET", query=[{"name": name, "value": value} for name, value in pairs])
         self.assertEqual(seen["query"], [list(pair) for pair in pairs])
 
-    def test_odd_but_plain_paths_arrive_as_they_are(self):
+    def test_law3_odd_but_plain_paths_are_signed_and_arrive_as_they_are(self):
         for rest in (
             "/a b", "/ü", "/日本語", "/a+b", "/a&b=c", "/a:b", "/a@b", "/(x)", "/~x", "/*", "/a,b", "/'", '/"', "/<a>",
             "/...", "/..a", "/a..", "/.a", "/{id}", "/[1]", "/a|b", "/^", "/`", "/!$", "/😀", "/e\u0301", "/\u00a0",
         ):  # fmt: skip
             with self.subTest(rest=rest):
                 self.assertEqual(self.echo("GET", rest)["path"], ECHO + rest)
-                target = self.sent()[-1]["target"]
-                self.assertRegex(target, r"^/santaba/rest/[A-Za-z0-9._~/%-]+$")
+                seen = self.sent()[-1]
+                self.assertEqual(seen["verdict"], "good")
+                self.assertRegex(seen["target"], r"^/santaba/rest/[A-Za-z0-9._~/%-]+$")
 
     def test_the_version_is_three_unless_the_caller_says_another(self):
         for version, wanted in ((0, "3"), (2, "2"), (3, "3"), (4, "4")):
@@ -154,6 +156,21 @@ class ReplyTest(ForwardCase):
                 self.assertNotIn("location", self.headers(reply.headers))
                 self.assertEqual(len(self.sent()), 1)
 
+    def test_calls_at_the_same_time_get_their_own_answers(self):
+        calls = [(who, f"/{who}/{number}") for number in range(30) for who in ("writer", "bearer")]
+        futures = [
+            self.world.begin(who, "ForwardService/Forward", portal=PORTAL, method="POST", path=ECHO + rest,
+                             query=[{"name": "q", "value": rest}], body=rest.encode())
+            for who, rest in calls
+        ]  # fmt: skip
+        for (who, rest), future in zip(calls, futures):
+            reply = self.world.finish(future)
+            seen = json.loads(reply.body)
+            self.assertEqual((seen["path"], seen["query"]), (ECHO + rest, [["q", rest]]))
+            self.assertEqual(seen["bodySha256"], hashlib.sha256(rest.encode()).hexdigest())
+            self.assertEqual(reply.credential, f"{PORTAL}/credentials/{who}")
+        self.assertEqual({request["verdict"] for request in self.sent()}, {"good"})
+
     def test_connections_are_kept(self):
         for _ in range(5):
             self.echo("GET")
@@ -171,6 +188,11 @@ class LimitTest(ForwardCase):
         refusal = self.forward_refused("BODY_TOO_LARGE", "writer", "POST", ECHO + "/a", body=b"x" * ((64 << 10) + 1))
         self.assertEqual(refusal.fields, ["body"])
         self.assertEqual(len(self.sent()), 2)
+
+    def test_law7_what_is_far_beyond_the_limit_is_not_even_read(self):
+        with self.assertRaises(Refusal) as caught:
+            self.world.forward("writer", "POST", ECHO + "/a", body=b"x" * (6 * MIB))
+        self.assertEqual(caught.exception.code, "RESOURCE_EXHAUSTED")
 
     def test_law7_a_compressed_body_counts_as_what_it_becomes(self):
         bomb = gzip.compress(b"\0" * MIB)

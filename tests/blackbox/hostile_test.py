@@ -19,7 +19,7 @@ class HostileTest(ForwardCase):
                     refusal = self.judge(caught.exception, vector.reason)
                     self.assertTrue(refusal.message.isascii() or "\N{HORIZONTAL ELLIPSIS}" in refusal.message)
                 else:
-                    self.assertEqual((caught.exception.reason, caught.exception.code), ("", "INTERNAL"))
+                    self.assertEqual(caught.exception.reason, "")
         self.assertEqual(self.sent(), [])
 
     def test_paths(self):
@@ -44,7 +44,7 @@ class HostileTest(ForwardCase):
             self.refused("FIELD_INVALID", who, "TokenService/GetToken", name="portals/acme/admins/0/tokens/1")
         self.assertEqual(self.sent(), [])
 
-    def test_an_excerpt_in_a_message_is_short_and_printable(self):
+    def test_law9_an_excerpt_in_a_message_is_short_and_printable(self):
         refusal = self.forward_refused("PATH_NOT_PLAIN", "writer", "GET", "/" + "\x1b[31mX" * 300)
         self.assertLess(len(refusal.message), 400)
 

@@ -17,8 +17,7 @@ class ScrubTest(ForwardCase):
 
     def assert_hidden(self, who, text):
         self.assertFalse(self.keys[who].encode() in text, "the key is in the reply")
-        self.assertNotIn(b"LMv1 ", text)
-        self.assertNotIn(b"Bearer lmb_", text)
+        self.assertNotRegex(text, rb"(LMv1 |Bearer |lm[ab]_)[^*]")
 
     def test_law1_an_echo_of_key_and_authorization_is_scrubbed_however_it_is_sent(self):
         for who in self.keys:

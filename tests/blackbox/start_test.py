@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import unittest
+from pathlib import Path
 
 import grpc
 
@@ -62,11 +63,12 @@ class ServedTest(BrokerTest):
 
     def test_law1_the_process_has_no_core_and_cannot_be_read(self):
         pid = self.world.broker.pid
-        limits = {line[:26].strip(): line[26:].split() for line in open(f"/proc/{pid}/limits", encoding="ascii")}
+        lines = Path(f"/proc/{pid}/limits").read_text("ascii").splitlines()
+        limits = {line[:26].strip(): line[26:].split() for line in lines}
         self.assertEqual(limits["Max core file size"][:2], ["0", "0"])
         # A process that is not dumpable belongs to root in /proc, whoever runs it.
         self.assertEqual(os.stat(f"/proc/{pid}/mem").st_uid, 0)
-        self.assertIn("NoNewPrivs:\t1", open(f"/proc/{pid}/status", encoding="ascii").read())
+        self.assertIn("NoNewPrivs:\t1", Path(f"/proc/{pid}/status").read_text("ascii"))
 
 
 class NotServedTest(BrokerTest):

@@ -64,7 +64,7 @@ class TokenCrashTest(BrokerTest):
         wait_for("removal of the orphan", lambda: not self.world.token_rows(33), 30)
 
     def test_a_failing_last_step_is_finished_in_the_background(self):
-        self.world.portal.fault("drop-before-commit", method="PATCH", path=TOKENS + "/*", count=2)
+        self.world.portal.fault("unavailable", method="PATCH", path=TOKENS + "/*", count=1)
         refusal = self.refused(
             "OUTCOME_UNKNOWN", "manager", "TokenService/CreateToken", parent=READER, token={"note": "wanted"}
         )

@@ -42,6 +42,7 @@ class World:
         self._nobody.bind(("127.0.0.1", 0))
         self.portal = harness.Running(*_GENEROUS)
         self.broker = Broker(self.folder, _laid_over(self._config(), config or {}), policy)
+        self.last_log = ""
         self._channels: dict[str, grpc.Channel] = {}
 
     def start(self, *, master: bool = True) -> None:
@@ -62,7 +63,10 @@ class World:
     def close(self) -> int:
         """Ends everything; the broker's exit code."""
         self.disconnect()
-        code = 0 if self.broker.process is None else self.broker.end()
+        code = 0
+        if self.broker.process is not None:
+            code = self.broker.end()
+            self.last_log = self.broker.log
         self.gather()
         self.portal.stop()
         self._nobody.close()
