@@ -28,7 +28,7 @@ bool IsPort(std::string_view text) {
 bool IsHost(std::string_view text) {
   const bool bracketed = text.starts_with('[') && text.ends_with(']');
   const auto address = http::IpAddress::Parse(bracketed ? text.substr(1, text.size() - 2) : text);
-  return address.has_value() ? address->is_ipv6() == bracketed : !bracketed && IsDnsName(AsciiLower(text));
+  return address.has_value() ? address->IsIpv6() == bracketed : !bracketed && IsDnsName(AsciiLower(text));
 }
 
 }  // namespace
