@@ -1,4 +1,4 @@
-"""The audit trail: one intent and one outcome for every call, whatever became of it, and nothing that goes unaudited."""
+"""The audit trail: one intent and one outcome for every call, whatever became of it; nothing happens unaudited."""
 
 import re
 import time

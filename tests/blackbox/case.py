@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import unittest
 from typing import Any, ClassVar
 
@@ -93,11 +92,6 @@ class BrokerTest(unittest.TestCase):
     def sent_mutations(self) -> list[dict[str, Any]]:
         """Those that could have changed something."""
         return [request for request in self.sent() if request["method"] != "GET"]
-
-    def kill(self) -> None:
-        """Ends the broker as a power cut would, and starts it again."""
-        self.world.broker.end(signal.SIGKILL)
-        self.world.restart()
 
 
 class ForwardCase(BrokerTest):

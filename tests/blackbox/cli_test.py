@@ -1,4 +1,4 @@
-"""`lmbroker`: every command, its exit codes, its JSON, and that it takes secrets from standard input or a file alone."""
+"""`lmbroker`: every command, its exit codes, its JSON; secrets come from standard input or a file alone."""
 
 import json
 import os
@@ -103,10 +103,10 @@ class CliTest(ForwardCase):
 
     def test_a_secret_is_no_flag(self):
         for flag in ("--secret", "--access-key", "--bearer", "--password"):
-            done = self.run_as("operator", USAGE, "credential", "import", "acme/x", "--type", "bearer", flag, "hush-hush")
-            self.assertNotIn("hush-hush", done.stdout + done.stderr)
-        done = self.run_as("operator", USAGE, "credential", "import", "acme/x", "hush-hush", "--type", "bearer")
-        self.assertNotIn("hush-hush", done.stdout + done.stderr)
+            done = self.run_as("operator", USAGE, "credential", "import", "acme/x", "--type", "bearer", flag, "hush")
+            self.assertNotIn("hush", done.stdout + done.stderr)
+        done = self.run_as("operator", USAGE, "credential", "import", "acme/x", "hush", "--type", "bearer")
+        self.assertNotIn("hush", done.stdout + done.stderr)
         self.assertIn("--secret-file", self.run_as("operator", DONE, "credential", "import", "--help").stdout)
 
     def test_forward_writes_the_body_and_nothing_else(self):
@@ -120,7 +120,8 @@ class CliTest(ForwardCase):
         head, _, body = done.stdout.partition("\n\n")
         self.assertTrue(head.startswith("HTTP 200\n"))
         seen = json.loads(body)
-        self.assertEqual((seen["path"], seen["query"], seen["bodyLength"]), (ECHO + "/a b", [["a", "1=2"], ["b", ""]], 7))
+        self.assertEqual((seen["path"], seen["bodyLength"]), (ECHO + "/a b", 7))
+        self.assertEqual(seen["query"], [["a", "1=2"], ["b", ""]])
 
     def test_forward_of_an_ingest_call_with_a_body_file(self):
         file = self.world.folder / "events.json"
@@ -152,11 +153,13 @@ class CliTest(ForwardCase):
 
     def test_wrong_usage_ends_with_two(self):
         for arguments in (
-            (), ("token",), ("token", "fly"), ("token", "create"), ("token", "create", "acme"), ("token", "get", "acme/33"),
-            ("token", "get", "acme/33/0"), ("token", "create", "acme/33", "--type", "rsa"), ("forward", "acme", "GET"),
+            (), ("token",), ("token", "fly"), ("token", "create"), ("token", "create", "acme"),
+            ("token", "get", "acme/33"), ("token", "get", "acme/33/0"), ("token", "create", "acme/33", "--type", "rsa"),
+            ("forward", "acme", "GET"),
             ("token", "list", "acme", "--limit", "0"), ("--output", "yaml", "status"), ("--timeout", "soon", "status"),
-            ("credential", "import", "acme/x"), ("explain", "inventory"), ("forward", "acme", "GET", "/a", "--query", "x"),
-            ("status", "--no-such-flag"), ("forward", "acme", "POST", "/a", "--body", "/no/such/file"),
+            ("credential", "import", "acme/x"), ("explain", "inventory"),
+            ("forward", "acme", "GET", "/a", "--query", "x"), ("status", "--no-such-flag"),
+            ("forward", "acme", "POST", "/a", "--body", "/no/such/file"),
         ):  # fmt: skip
             with self.subTest(arguments):
                 done = self.run_as("operator", USAGE, *arguments)

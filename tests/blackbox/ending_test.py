@@ -1,4 +1,4 @@
-"""Calls that do not end by themselves: deadlines, callers who leave, too many at once, a broker that is told to stop."""
+"""Calls that do not end by themselves: deadlines, callers who leave, crowds, a broker that is told to stop."""
 
 import signal
 import time

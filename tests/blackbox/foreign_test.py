@@ -27,7 +27,7 @@ class GrpcurlCase(unittest.TestCase):
                           {"listen": {"reflection": cls.REFLECTION}})  # fmt: skip
         cls.addClassCleanup(cls.world.close)
         cls.world.start(master=False)
-        # The recipes speak of grpcurl on the PATH, of callers/ as the quick start lays it out, and of share/ as installed.
+        # The recipes speak of grpcurl on the PATH, of callers/ as in the quick start, and of share/ as installed.
         bin_folder = cls.world.folder / "bin"
         bin_folder.mkdir()
         (bin_folder / "grpcurl").symlink_to(GRPCURL)

@@ -1,4 +1,4 @@
-"""Forward while the portal, or the way to it, misbehaves: what the caller is told, and what is sent how often (law 6)."""
+"""Forward while the portal, or the way to it, misbehaves: what the caller is told, what is sent how often (law 6)."""
 
 import json
 import unittest

@@ -1,4 +1,4 @@
-"""Hostile calls: each refused for its reason, in words that are safe to show, and not one of them reaches the portal."""
+"""Hostile calls: each refused for its reason, in words that are safe to show, and not one reaches the portal."""
 
 import unittest
 

@@ -105,8 +105,8 @@ HEADERS_NOT_ALLOWED = (
 )  # fmt: skip
 
 HEADER_VALUES = (
-    "", "a\r\nX: y", "a\nX: y", "a\rX: y", "a\0b", "\x7f", "\x1b[2J", " a", "a ", "\ta", "a\t", "gr\u00f6\u00dfe", "\u2028",
-    "a\r\n\r\nGET /setting/admins HTTP/1.1",
+    "", "a\r\nX: y", "a\nX: y", "a\rX: y", "a\0b", "\x7f", "\x1b[2J", " a", "a ", "\ta", "a\t", "gr\u00f6\u00dfe",
+    "\u2028", "a\r\n\r\nGET /setting/admins HTTP/1.1",
 )  # fmt: skip
 
 
@@ -142,9 +142,9 @@ def forms() -> Iterator[Vector]:
 # --- Names ----------------------------------------------------------------------------------------------
 
 PORTALS = (
-    "", "acme", "portals", "portals/", "/portals/acme", "portals/acme/", "portals//acme", "portals/acme/x", "Portals/acme",
-    "portals/ACME", "portals/Acme", "portals/-acme", "portals/acme-", "portals/1acme", "portals/a_b", "portals/a.b",
-    "portals/a b", "portals/acme ", "portals/\u00e4cme", "portals/acme\0", "portals/acme\n", "portals/../acme",
+    "", "acme", "portals", "portals/", "/portals/acme", "portals/acme/", "portals//acme", "portals/acme/x",
+    "Portals/acme", "portals/ACME", "portals/Acme", "portals/-acme", "portals/acme-", "portals/1acme", "portals/a_b",
+    "portals/a.b", "portals/a b", "portals/acme ", "portals/\u00e4cme", "portals/acme\0", "portals/acme\n", "portals/../acme",
     "portals/acme%2f", "portals/" + "a" * 64, "portals/*", "portals/acme:443", "portals/acme.logicmonitor.com",
 )  # fmt: skip
 
@@ -155,8 +155,8 @@ CREDENTIALS = (
 )  # fmt: skip
 
 NUMBERS = (
-    "0", "-1", "+1", "01", "1.0", "1e3", "0x1", "2147483648", "4294967297", "9" * 30, " 1", "1 ", "\u0661", "*", "", "..",
-    "1/2", "1\0", "one", "1;2", "1%32",
+    "0", "-1", "+1", "01", "1.0", "1e3", "0x1", "2147483648", "4294967297", "9" * 30, " 1", "1 ", "\u0661", "*", "",
+    "..", "1/2", "1\0", "one", "1;2", "1%32",
 )  # fmt: skip
 
 CREDENTIAL_IDS = (
@@ -200,7 +200,8 @@ def requests() -> Iterator[Vector]:
     """The typed services."""
     token = {"name": TOKEN}
     for note in ("x" * 5000, "a\0b", "a\nb", "\x1b[2J"):
-        yield Vector("FIELD_INVALID", "operator", "TokenService/CreateToken", {"parent": READER, "token": {"note": note}})
+        fields = {"parent": READER, "token": {"note": note}}
+        yield Vector("FIELD_INVALID", "operator", "TokenService/CreateToken", fields)
         yield Vector("FIELD_INVALID", "operator", "TokenService/UpdateToken", {"token": token | {"note": note}})
     for wrong in ({"type": 3}, {"type": -1}, {"status": 3}, {"status": -1}):
         yield Vector("FIELD_INVALID", "operator", "TokenService/CreateToken", {"parent": READER, "token": wrong})
@@ -222,16 +223,18 @@ def _imports() -> Iterator[Vector]:
     good = {"parent": PORTAL, "credential_id": "new", "type": "LMV1", "access_id": "aB3dE5fG7hJ9kL2mN4pQ"}
     good |= {"secret": "not-a-key-of-anyone"}
     for wrong in (
-        {"type": 0}, {"type": 3}, {"access_id": ""}, {"access_id": "a b"}, {"access_id": "a\r\nb"}, {"access_id": "a:b"},
-        {"access_id": "x" * 5000}, {"secret": ""}, {"secret": " "}, {"secret": "a\nb"}, {"secret": "a\0b"},
-        {"secret": "x" * 100000}, {"secret": "gr\u00f6\u00dfe"}, {"type": 2, "secret": "Bearer "}, {"token": "x"},
+        {"type": 0}, {"type": 3}, {"access_id": ""}, {"access_id": "a b"}, {"access_id": "a\r\nb"},
+        {"access_id": "a:b"}, {"access_id": "x" * 5000}, {"secret": ""}, {"secret": " "}, {"secret": "a\nb"},
+        {"secret": "a\0b"}, {"secret": "x" * 100000}, {"secret": "gr\u00f6\u00dfe"}, {"type": 2, "secret": "Bearer "}, {"token": "x"},
         {"token": "portals/down/admins/33/tokens/7"}, {"token": f"{READER}/tokens/0"},
         *({"credential_id": each} for each in ("", *CREDENTIAL_IDS)),
     ):  # fmt: skip
         yield Vector("FIELD_INVALID", "operator", "CredentialService/ImportCredential", good | wrong)
-    unknown = good | {"parent": "portals/nowhere"}
-    yield Vector("UNKNOWN_PORTAL", "operator", "CredentialService/ImportCredential", unknown)
-    yield Vector("CREDENTIAL_EXISTS", "operator", "CredentialService/ImportCredential", good | {"credential_id": "writer"})
+    for reason, wrong in (
+        ("UNKNOWN_PORTAL", {"parent": "portals/nowhere"}),
+        ("CREDENTIAL_EXISTS", {"credential_id": "writer"}),
+    ):
+        yield Vector(reason, "operator", "CredentialService/ImportCredential", good | wrong)
 
 
 def _explanations() -> Iterator[Vector]:

@@ -86,7 +86,7 @@ class GrantTest(ForwardCase):
     def test_judgement_comes_in_order(self):
         """Form, secret-bearing endpoint, policy, existence: each hides the ones after it."""
         self.forward_refused("PATH_NOT_PLAIN", "stranger", "GET", "/setting/../apitokens")
-        self.forward_refused("SECRET_ENDPOINT", "stranger", "GET", "/setting/admins/apitokens", portal="portals/nowhere")
+        self.forward_refused("SECRET_ENDPOINT", "stranger", "GET", "/x/apitokens", portal="portals/nowhere")
         self.forward_refused("NO_GRANT", "stranger", "DELETE", "/setting/admins/33", portal="portals/nowhere")
         self.refused("FIELD_INVALID", "stranger", "TokenService/CreateToken", parent=READER, ttl={"seconds": 1})
         self.refused("NO_GRANT", "stranger", "TokenService/GetToken", name="portals/nowhere/admins/1/tokens/1")

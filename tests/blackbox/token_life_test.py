@@ -1,4 +1,4 @@
-"""The life of a token from outside: create, look, note, switch, use, delete; what is kept of its secret, and by whom."""
+"""The life of a token from outside: create, look, note, switch, use, delete; who keeps its secret."""
 
 import unittest
 
@@ -46,10 +46,11 @@ class TokenLifeTest(BrokerTest):
         for kind, number in (("LMV1", LMV1), ("BEARER", BEARER)):
             for status, state in (("DISABLED", DISABLED), ("ENABLED", ENABLED)):
                 with self.subTest(type=kind, status=status):
-                    token = self.create(token={"type": kind, "status": status, "note": "Notiz – 備考 ✓ \"'<&%"})
+                    note = "Notiz – 備考 ✓ \"'<&%"
+                    token = self.create(token={"type": kind, "status": status, "note": note})
                     row = self.row(token.name)
-                    self.assertEqual((token.type, token.status, token.note), (number, state, "Notiz – 備考 ✓ \"'<&%"))
-                    self.assertEqual((row["type"], row["status"], row["note"]), (kind, state, token.note))
+                    self.assertEqual((token.type, token.status, token.note), (number, state, note))
+                    self.assertEqual((row["type"], row["status"], row["note"]), (kind, state, note))
 
     def test_a_create_is_disabled_and_marked_until_its_secret_is_kept(self):
         self.create(token={"note": "wanted"})

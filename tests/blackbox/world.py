@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -60,13 +61,21 @@ class World:
             access_id=master["accessId"], secret=master["accessKey"], master=True,
         )  # fmt: skip
 
+    def stop(self) -> int:
+        """Ends the broker as an operator would; its exit code."""
+        self.disconnect()
+        code = self.broker.end()
+        self.last_log = self.broker.log
+        return code
+
+    def kill(self) -> int:
+        """Ends the broker as a power cut would; its exit code."""
+        return self.broker.end(signal.SIGKILL)
+
     def close(self) -> int:
         """Ends everything; the broker's exit code."""
         self.disconnect()
-        code = 0
-        if self.broker.process is not None:
-            code = self.broker.end()
-            self.last_log = self.broker.log
+        code = 0 if self.broker.process is None else self.stop()
         self.gather()
         self.portal.stop()
         self._nobody.close()
@@ -105,7 +114,7 @@ class World:
         return self._channels[who]
 
     def call(self, who: str, method: str, /, *, timeout: float = 60.0, raw: bytes | None = None, **fields: Any) -> Any:
-        """The reply to `TokenService/GetToken` and the like, called with these fields (or these bytes). Throws Refusal."""
+        """The reply to `TokenService/GetToken` and the like, sent these fields (or these bytes). Throws Refusal."""
         path, request_type, reply_type = schema().method(method)
         request = raw if raw is not None else request_type(**fields).SerializeToString()
         stub = self.channel(who).unary_unary(path, response_deserializer=reply_type.FromString)
@@ -165,7 +174,9 @@ class World:
 
     # --- What is known ------------------------------------------------------------------------------
 
-    def credential(self, name: str, admin: int, kind: str = "LMV1", portal: str = PORTAL, **fields: Any) -> dict[str, Any]:
+    def credential(
+        self, name: str, admin: int, kind: str = "LMV1", portal: str = PORTAL, **fields: Any
+    ) -> dict[str, Any]:
         """Imports a new token of an LM user under a name; the token at the portal."""
         token: dict[str, Any] = self.portal.new_token(admin, kind)
         self.call(
