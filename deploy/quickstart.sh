@@ -196,6 +196,7 @@ rows = [[column.upper() for column in columns]]
 for record in records:
     if record["kind"] in ("intent", "outcome", "refusals"):
         record["method"] = record.get("method", "").rpartition("/")[2]
+        record["resource"] = record.get("resource") or f"{record.get('http_method', '')} {record.get('path', '')}".strip()
         rows.append([str(record.get(column) or "-") for column in columns])
 widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
 for row in rows:
