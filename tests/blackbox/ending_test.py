@@ -72,6 +72,22 @@ class DeadlineTest(ForwardCase):
         self.aborted()
 
 
+    def test_law7_a_silent_portal_keeps_no_operator_waiting(self):
+        """What needs no portal is answered while many calls wait for one."""
+        self.world.portal.fault("slow-head", seconds=SLOW, path="/setting/*")
+        waiting = [self.world.begin("manager", "TokenService/ListTokens", parent=f"{PORTAL}/admins/33")
+                   for _ in range(40)]  # fmt: skip
+        self.world.await_request("/apitokens")
+        question = {"caller": "inventory", "token": {"verb": "list", "parent": PORTAL}}
+        try:
+            self.world.call("operator", "OperatorService/GetStatus", timeout=10)
+            self.world.call("operator", "PolicyService/ExplainAccess", timeout=10, **question)
+            self.world.call("operator", "CredentialService/ListCredentials", timeout=10, parent=PORTAL)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
 class CrowdTest(ForwardCase):
     """Law 7: too many calls at once are refused at once."""
 
