@@ -26,11 +26,9 @@ class Connection final : public EventLoop::Watcher, public std::enable_shared_fr
 
   class Owner {
    public:
+    virtual ~Owner() = default;
     // On the loop's thread, without a lock.
     virtual void OnOutcome(std::shared_ptr<Connection> connection, Outcome outcome) = 0;
-
-   protected:
-    ~Owner() = default;
   };
 
   // `tls` is connected. `owner`, `upstream` and `loop` outlive this.

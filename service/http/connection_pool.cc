@@ -166,14 +166,13 @@ void ConnectionPool::OnConnectFailed(const absl::Status& status) {
 }
 
 void ConnectionPool::Close(const std::shared_ptr<Connection>& connection) {
-  const std::shared_ptr<Connection> alive = connection;  // the argument may be inside what goes away here
   {
     const MutexLock lock(mutex_);
-    std::erase_if(idle_, [&](const IdleConnection& idle) { return idle.connection == alive; });
+    std::erase_if(idle_, [&](const IdleConnection& idle) { return idle.connection == connection; });
     --open_;
   }
-  connections_.erase(alive);
-  spare_.push_back(alive->Close().tls);
+  connections_.erase(connection);
+  spare_.push_back(connection->Close().tls);
 }
 
 void ConnectionPool::CloseStale() {

@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock& clock)
   event.events = EPOLLIN | EPOLLET;  // each write to it is an edge of its own: nobody needs to read it empty
   event.data.fd = wake;
   if (wake < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) != 0) {
-    const absl::Status status = SystemError("eventfd");
+    absl::Status status = SystemError("eventfd");
     if (wake >= 0) close(wake);
     close(epoll);
     return status;
@@ -99,7 +99,7 @@ void EventLoop::Unwatch(int socket) {
 }
 
 void EventLoop::Run() {
-  std::array<epoll_event, 256> events;
+  std::array<epoll_event, 256> events{};
   while (const std::optional<int> wait = PrepareWait()) {
     const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), *wait);
     {

@@ -27,10 +27,8 @@ class EventLoop {
   // number is in use again. So look at the socket; do not trust the bits.
   class Watcher {
    public:
+    virtual ~Watcher() = default;
     virtual void OnEvents(int socket, std::uint32_t events) = 0;
-
-   protected:
-    ~Watcher() = default;
   };
 
   // Names a timer; a default-constructed one names none.

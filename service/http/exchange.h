@@ -23,11 +23,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // Whoever placed the exchange.
   class Owner {
    public:
+    virtual ~Owner() = default;
     // The deadline passed or the caller gave up. On the loop's thread, while the exchange is not finished.
     virtual void EndEarly(std::shared_ptr<Exchange> exchange, absl::Status why) = 0;
-
-   protected:
-    ~Owner() = default;
   };
 
   // `wire` is the framing of `request`. `owner` and `loop` outlive the transfer.

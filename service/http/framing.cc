@@ -40,7 +40,9 @@ std::string PublicLines(const OutgoingRequest& outgoing, const Upstream& upstrea
   const auto out = std::back_inserter(lines);
   if (upstream.port != 443) fmt::format_to(out, ":{}", upstream.port);
   fmt::format_to(out, "\r\nUser-Agent: lmbroker/{}\r\n", LMBROKER_VERSION);
-  if (request.api_version().has_value()) fmt::format_to(out, "X-Version: {}\r\n", *request.api_version());
+  if (const auto version = request.api_version(); version.has_value()) {
+    fmt::format_to(out, "X-Version: {}\r\n", *version);
+  }
   if (SaysLength(request)) fmt::format_to(out, "Content-Length: {}\r\n", request.body().size());
   const auto add_default = [&](std::string_view name, std::string_view value) {
     if (!headers.Find(name).has_value()) fmt::format_to(out, "{}: {}\r\n", name, value);

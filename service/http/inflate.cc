@@ -34,7 +34,7 @@ absl::StatusOr<std::string> Inflate(std::string_view body, std::string_view enco
   const std::unique_ptr<z_stream, EndInflate> end(&stream);
 
   std::string out;
-  std::array<char, 16 << 10> chunk;
+  std::array<char, 16 << 10> chunk{};
   int result = Z_OK;
   while (result == Z_OK) {
     stream.next_out = reinterpret_cast<Bytef*>(chunk.data());

@@ -62,13 +62,13 @@ std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
 std::optional<IpAddress> IpAddress::FromSocketAddress(const sockaddr* address) {
   Bytes bytes{};
   if (address->sa_family == AF_INET) {
-    sockaddr_in ipv4;
+    sockaddr_in ipv4{};
     std::memcpy(&ipv4, address, sizeof ipv4);
     std::memcpy(bytes.data(), &ipv4.sin_addr, sizeof ipv4.sin_addr);
     return IpAddress(bytes, false);
   }
   if (address->sa_family == AF_INET6) {
-    sockaddr_in6 ipv6;
+    sockaddr_in6 ipv6{};
     std::memcpy(&ipv6, address, sizeof ipv6);
     std::memcpy(bytes.data(), &ipv6.sin6_addr, sizeof ipv6.sin6_addr);
     return IpAddress(bytes, true);

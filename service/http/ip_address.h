@@ -18,7 +18,7 @@ class IpAddress {
   // Nothing for another address family.
   static std::optional<IpAddress> FromSocketAddress(const sockaddr* address);
 
-  bool is_ipv6() const { return is_ipv6_; }
+  bool IsIpv6() const { return is_ipv6_; }
 
   // Whether it is a unicast address of the public internet. Private, loopback, link-local, shared, documentation,
   // multicast and reserved addresses are not (IANA special-purpose registries, RFC 6890), nor is an IPv6 address that

@@ -95,7 +95,7 @@ TEST(IpAddressTest, SocketAddressesAreReadAsTheyAreConnectedTo) {
   ipv6.sin6_family = AF_INET6;
   inet_pton(AF_INET6, "::ffff:169.254.169.254", &ipv6.sin6_addr);
   const auto mapped = IpAddress::FromSocketAddress(reinterpret_cast<sockaddr*>(&ipv6));
-  EXPECT_TRUE(mapped->is_ipv6());
+  EXPECT_TRUE(mapped->IsIpv6());
   EXPECT_FALSE(mapped->IsPublic());
   sockaddr_un local{};
   local.sun_family = AF_UNIX;
