@@ -82,7 +82,8 @@ Task<absl::StatusOr<ForwardReply>> Forwarder::Forward(CallContext& context, Forw
                          .body = std::move(response.body),
                          .credential = authorized->credential(),
                          .attempts = attempts,
-                         .budget = budget};
+                         .budget = budget,
+                         .request_id = context.request_id};
 }
 
 }  // namespace lmbroker::core

@@ -39,6 +39,7 @@ struct ForwardReply {
   CredentialName credential;
   int attempts = 1;
   std::optional<portal::RateLimit> budget;  // what the portal's headers said
+  std::string request_id;                   // of its audit records
 };
 
 // Safe for concurrent use. The parts must outlive it.

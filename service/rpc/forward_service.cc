@@ -34,6 +34,7 @@ void Write(core::ForwardReply reply, v1::ForwardResponse& response) {
     budget.set_remaining(reply.budget->remaining);
     ToProto(reply.budget->window, *budget.mutable_window());
   }
+  response.set_request_id(std::move(reply.request_id));
 }
 
 }  // namespace

@@ -15,6 +15,8 @@
 #include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server_builder.h>
 
+#include "service/rpc/method_table.h"
+
 namespace lmbroker::rpc {
 namespace {
 
@@ -36,6 +38,12 @@ std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& option
   tls.watch_root_certs();
   tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   return grpc::experimental::TlsServerCredentials(tls);
+}
+
+// "lmbroker.v1.TokenService" of "/lmbroker.v1.TokenService/GetToken".
+std::string ServiceOf(std::string_view method) {
+  method.remove_prefix(1);
+  return std::string(method.substr(0, method.find('/')));
 }
 
 // gRPC's reflection registers itself with every server of a process as soon as its library is in it, whatever a flag
@@ -64,6 +72,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
     return absl::UnavailableError(fmt::format("listen.address: cannot listen on {}", options.address));
+  }
+  // gRPC itself answers for the server as a whole alone.
+  for (const MethodRow& row : AllMethods()) {
+    server->GetHealthCheckService()->SetServingStatus(ServiceOf(row.name), true);
   }
   const std::string host = options.address.substr(0, options.address.rfind(':'));
   return std::unique_ptr<Server>(new Server(std::move(server), fmt::format("{}:{}", host, port)));
