@@ -268,7 +268,7 @@ TEST_F(RunTest, ReplyThatCannotBeWrittenIsNoSuccess) {
   const std::vector<const char*> argv = {"lmbroker", "status",           "--address", options.address.c_str(),
                                          "--ca",     options.ca.c_str(), "--cert",    options.cert.c_str(),
                                          "--key",    options.key.c_str()};
-  EXPECT_EQ(Run(static_cast<int>(argv.size()), argv.data(), io), kRefused);
+  EXPECT_EQ(cli::Run(static_cast<int>(argv.size()), argv.data(), io), kRefused);
   EXPECT_THAT(err.str(), HasSubstr("could not be written"));
 }
 
