@@ -57,7 +57,8 @@ class Help : public CLI::Formatter {
 // What CLI11 has to say, without arguments that were not expected: they may be secrets in the wrong place.
 std::string UsageMessage(const CLI::App*, const CLI::Error& error) {
   std::string message = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) message = "There are arguments too many";
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+    message = "There are too many arguments, or options that the command does not know";
   if (message == CLI::RequiredError::Subcommand(1).what()) message = "The command is missing or unknown";
   return fmt::format("{}.\nRun with --help for more information.\n", Printable(message));
 }
