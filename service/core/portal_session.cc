@@ -52,7 +52,7 @@ absl::Status OutcomeUnknown(const absl::Status& cause) {
 PortalSession::PortalSession(const Parts& parts, CallContext& context, policy::TokenGrant grant,
                              std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
                              bool may_change)
-    : parts_(&parts),
+    : parts_(parts),
       record_(&context.audit.fields()),
       grant_(std::move(grant)),
       engine_(std::move(engine)),
@@ -106,7 +106,7 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
 
 http::Response PortalSession::Take(http::Response reply, const http::CanonicalRequest& request) {
   if (record_ != nullptr) record_->http_status = reply.status;
-  parts_->budgets.Learn(portal(), request, reply.headers);
+  parts_.budgets.Learn(portal(), request, reply.headers);
   portal::ScrubText(reply.body, entry_->forms);  // nobody needs the master's own key back
   return reply;
 }
@@ -121,30 +121,30 @@ absl::StatusOr<http::Response> PortalSession::Send(http::CanonicalRequest reques
 http::TransferResult PortalSession::SendOnce(const policy::AuthorizedCall& call) const {
   std::promise<http::TransferResult> promise;
   std::future<http::TransferResult> result = promise.get_future();
-  parts_->client.Send(
-      sign::Signer::Sign(call, entry_->key, parts_->clock.Now(), request_id_),
-      {.deadline = deadline_, .most_reply_bytes = parts_->most_reply_bytes, .cancelled = cancelled_},
+  parts_.client.Send(
+      sign::Signer::Sign(call, entry_->key, parts_.clock.Now(), request_id_),
+      {.deadline = deadline_, .most_reply_bytes = parts_.most_reply_bytes, .cancelled = cancelled_},
       [promise = std::move(promise)](http::TransferResult ended) mutable { promise.set_value(std::move(ended)); });
   return result.get();  // the client ends every transfer by its deadline
 }
 
 absl::Status PortalSession::CheckTime() const {
   if (cancelled_.stop_requested()) return Cancelled();
-  if (parts_->clock.Monotonic() < deadline_) return absl::OkStatus();
+  if (parts_.clock.Monotonic() < deadline_) return absl::OkStatus();
   return Refuse(Reason::kDeadline, "The deadline of the call ended before the portal was asked; allow more time.");
 }
 
 PortalSession PortalSession::Detached(absl::Duration time) const {
   PortalSession session = *this;
   session.record_ = nullptr;
-  session.deadline_ = parts_->clock.Monotonic() + time;
+  session.deadline_ = parts_.clock.Monotonic() + time;
   session.cancelled_ = {};
   return session;
 }
 
 PortalSession PortalSession::WithShareOfTime(double share) const {
   PortalSession session = *this;
-  const absl::Duration now = parts_->clock.Monotonic();
+  const absl::Duration now = parts_.clock.Monotonic();
   if (deadline_ > now) session.deadline_ = now + (deadline_ - now) * share;
   return session;
 }

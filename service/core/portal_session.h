@@ -72,7 +72,7 @@ class PortalSession {
   http::Response Take(http::Response reply, const http::CanonicalRequest& request);
   absl::Status CheckTime() const;
 
-  const Parts* parts_;
+  Parts parts_;
   audit::Record* record_;  // null when detached
   policy::TokenGrant grant_;
   std::shared_ptr<const policy::Engine> engine_;
