@@ -42,7 +42,7 @@ class TlsConnection final : private EventLoop::Watcher {
   // Everything given must outlive the connection.
   static absl::StatusOr<std::unique_ptr<TlsConnection>> Create(const Upstream& upstream, const TrustStore& trust,
                                                                const Clock& clock, EventLoop& loop);
-  ~TlsConnection();
+  ~TlsConnection() override;
   TlsConnection(const TlsConnection&) = delete;
   TlsConnection& operator=(const TlsConnection&) = delete;
 
