@@ -19,7 +19,8 @@ constexpr absl::Duration kPolicyCheck = absl::Seconds(1);
 constexpr absl::Duration kUseSave = absl::Minutes(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
-constexpr Executor::Options kWorkers{.threads = 16, .most_queued = 512};
+constexpr Executor::Options kLocalWorkers{.threads = 4, .most_queued = 512};
+constexpr Executor::Options kPortalWorkers{.threads = 16, .most_queued = 512};
 
 Metrics::Options MetricsOf(const Config& config) {
   Metrics::Options options{.version = LMBROKER_VERSION};
@@ -111,13 +112,15 @@ App::App(Config config, Opened opened)
           {.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody, .random = *parts_.random}),
       token_admin_({.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody}),
       credential_admin_({.portal = SessionParts(), .custody = *parts_.custody, .random = *parts_.random}),
-      workers_(kWorkers),
+      local_workers_(kLocalWorkers),
+      portal_workers_(kPortalWorkers),
       edge_({.clock = *parts_.clock,
              .random = *parts_.random,
              .policy = policy_,
              .audit = *parts_.audit,
              .refusals = refusals_,
-             .workers = workers_,
+             .local_workers = local_workers_,
+             .portal_workers = portal_workers_,
              .logger = *parts_.logger,
              .metrics = *parts_.metrics},
             {.total = config_.listen.in_flight, .per_caller = config_.listen.in_flight_per_caller}),

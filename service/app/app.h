@@ -96,7 +96,8 @@ class App {
   core::TokenList token_list_;
   core::TokenAdmin token_admin_;
   core::CredentialAdmin credential_admin_;
-  Executor workers_;
+  Executor local_workers_;
+  Executor portal_workers_;
   rpc::Edge edge_;
   rpc::ForwardService forward_service_;
   rpc::TokenService token_service_;

@@ -40,7 +40,8 @@ class Edge {
     const core::PolicyHolder& policy;
     audit::AuditLog& audit;
     audit::RefusalLimiter& refusals;
-    Executor& workers;  // for handlers that block
+    Executor& local_workers;   // for handlers that wait for our disk
+    Executor& portal_workers;  // for handlers that wait for a portal
     Logger& logger;
     Metrics& metrics;
   };
@@ -75,7 +76,8 @@ class Call {
   absl::Status CheckAudience() const;
 
   core::CallContext& context() { return context_; }
-  Executor& workers() { return edge_.parts_.workers; }
+  // The threads for its work; for an admitted call.
+  Executor& workers() { return row_->work == Work::kPortal ? edge_.parts_.portal_workers : edge_.parts_.local_workers; }
 
   // The caller gave up.
   void Cancel() { stop_.request_stop(); }

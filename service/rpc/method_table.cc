@@ -7,23 +7,24 @@ namespace lmbroker::rpc {
 namespace {
 
 using enum Audience;
+using enum Work;
 
 constexpr std::array kMethods = {
-    MethodRow{"/lmbroker.v1.ForwardService/Forward", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.TokenService/CreateToken", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.TokenService/GetToken", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.TokenService/ListTokens", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.TokenService/UpdateToken", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.TokenService/ToggleToken", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.TokenService/DeleteToken", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.PolicyService/ExplainAccess", kAnyIdentity},
-    MethodRow{"/lmbroker.v1.CredentialService/ImportCredential", kOperators},
-    MethodRow{"/lmbroker.v1.CredentialService/GetCredential", kOperators},
-    MethodRow{"/lmbroker.v1.CredentialService/ListCredentials", kOperators},
-    MethodRow{"/lmbroker.v1.CredentialService/ToggleCredential", kOperators},
-    MethodRow{"/lmbroker.v1.CredentialService/DeleteCredential", kOperators},
-    MethodRow{"/lmbroker.v1.CredentialService/ProbeCredential", kOperators},
-    MethodRow{"/lmbroker.v1.OperatorService/GetStatus", kOperators},
+    MethodRow{"/lmbroker.v1.ForwardService/Forward", kAnyIdentity, kAsync},
+    MethodRow{"/lmbroker.v1.TokenService/CreateToken", kAnyIdentity, kPortal},
+    MethodRow{"/lmbroker.v1.TokenService/GetToken", kAnyIdentity, kPortal},
+    MethodRow{"/lmbroker.v1.TokenService/ListTokens", kAnyIdentity, kPortal},
+    MethodRow{"/lmbroker.v1.TokenService/UpdateToken", kAnyIdentity, kPortal},
+    MethodRow{"/lmbroker.v1.TokenService/ToggleToken", kAnyIdentity, kPortal},
+    MethodRow{"/lmbroker.v1.TokenService/DeleteToken", kAnyIdentity, kPortal},
+    MethodRow{"/lmbroker.v1.PolicyService/ExplainAccess", kAnyIdentity, kLocal},
+    MethodRow{"/lmbroker.v1.CredentialService/ImportCredential", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.CredentialService/GetCredential", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.CredentialService/ListCredentials", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.CredentialService/ToggleCredential", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.CredentialService/DeleteCredential", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.CredentialService/ProbeCredential", kOperators, kPortal},
+    MethodRow{"/lmbroker.v1.OperatorService/GetStatus", kOperators, kLocal},
 };
 
 }  // namespace

@@ -11,10 +11,18 @@ enum class Audience {
   kOperators,    // callers that the policy marks `operator: true`
 };
 
+// What a call may wait for. Each kind has threads of its own, so that a silent portal keeps nobody else waiting.
+enum class Work {
+  kAsync,   // nothing: its waits hold no thread
+  kLocal,   // our own disk
+  kPortal,  // a portal
+};
+
 // Every RPC once. One that is missing here is refused, however well it is implemented.
 struct MethodRow {
   std::string_view name;  // "/lmbroker.v1.TokenService/GetToken"
   Audience audience = Audience::kOperators;
+  Work work = Work::kPortal;
 };
 
 // Null when the method is not in the table.

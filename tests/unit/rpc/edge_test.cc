@@ -29,7 +29,8 @@ class EdgeTest : public testing::Test {
               .policy = policy_,
               .audit = audit_,
               .refusals = refusals_,
-              .workers = workers_,
+              .local_workers = workers_,
+              .portal_workers = workers_,
               .logger = logger_,
               .metrics = metrics_},
              {}};
