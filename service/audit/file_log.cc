@@ -13,7 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kPatience{250};    // the longest that a caller waits for the disk
 constexpr milliseconds kPace{5};          // between two writes for records that nobody waits for
 constexpr milliseconds kFlushAfter{500};  // so that "within a second" holds
 constexpr milliseconds kRetryAfter{1000};
@@ -28,17 +27,18 @@ absl::StatusOr<std::unique_ptr<FileLog>> FileLog::Open(Options options, FileSyst
   ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, Journal::Open(options.file, files, clock, logger));
   Record start{.kind = Kind::kStart, .time = clock.Now()};
   if (journal->found_fragment()) start.reason = "FRAGMENT_CLOSED";
-  std::unique_ptr<FileLog> log(new FileLog(options, std::move(journal), clock, logger, metrics));
-  if (!WriteAndWait(*log, start, Durability::kOnDisk).ok()) {
-    const absl::Status why = log->Health();
-    return why.ok() ? AuditUnavailable() : why;
-  }
-  return log;
+  std::string line;
+  AppendUnnumbered(line, start);
+  RETURN_IF_ERROR(journal->Append(line));
+  RETURN_IF_ERROR(journal->Sync());
+  metrics.AuditWritten(1);
+  return std::unique_ptr<FileLog>(new FileLog(options, std::move(journal), clock, logger, metrics));
 }
 
 FileLog::FileLog(const Options& options, std::unique_ptr<Journal> journal, const Clock& clock, Logger& logger,
                  Metrics& metrics)
-    : most_records_(options.most_waiting_records),
+    : patience_(absl::ToChronoNanoseconds(options.patience)),
+      most_records_(options.most_waiting_records),
       most_bytes_(options.most_waiting_bytes),
       journal_(std::move(journal)),
       clock_(clock),
@@ -80,7 +80,7 @@ void FileLog::Write(const Record& record, Durability durability, Done done) {
     if (taken) Enqueue(line, durability, now);
     const bool hopeless = !taken || Hangs(now);
     if (durability == Durability::kOnDisk && !hopeless) {
-      waiters_.push_back({last_record_, now + kPatience, std::move(done)});
+      waiters_.push_back({last_record_, now + patience_, std::move(done)});
       if (std::exchange(watchdog_idle_, false)) waiting_.notify_one();
       return;
     }
@@ -95,7 +95,9 @@ bool FileLog::HasRoom(std::size_t bytes) const {
 }
 
 // A disk that takes longer than callers wait is known to be broken, before it says so.
-bool FileLog::Hangs(TimePoint now) const { return busy_since_ != kNever && now - busy_since_ > kPatience; }
+bool FileLog::Hangs(TimePoint now) const {
+  return overdue_ || (busy_since_ != kNever && now - busy_since_ > patience_);
+}
 
 void FileLog::Enqueue(std::string_view line, Durability durability, TimePoint now) {
   if (buffered_ == 0) buffer_start_ = now;
@@ -176,6 +178,7 @@ void FileLog::Report(const Batch& batch, const absl::Status& status) {
 FileLog::Waiters FileLog::EndBatch(const Batch& batch, const absl::Status& status) {
   const MutexLock lock(mutex_);
   busy_since_ = kNever;
+  overdue_ = false;
   last_try_ = steady_clock::now();
   broken_ = status;
   unwritten_bytes_ = journal_->unwritten_bytes();
@@ -216,6 +219,7 @@ FileLog::Waiters FileLog::AwaitOverdue() {
       waiters_.pop_front();
     }
   }
+  overdue_ = overdue_ || !overdue.empty();
   return overdue;
 }
 

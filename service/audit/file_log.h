@@ -25,7 +25,7 @@ namespace lmbroker::audit {
 
 // The audit in a file of JSON lines, with group commit. Callers format their record and add it to a buffer; one writer
 // thread takes the whole buffer, writes it at once, and flushes it to the disk once for all who wait. A second thread
-// watches over the 250 ms, so that a hanging disk hangs the writer and nobody else.
+// watches over their patience, so that a hanging disk hangs the writer and nobody else.
 //
 // When a write or flush fails, the log is broken until one succeeds again. Each following record is a new try, and so
 // is each second. Meanwhile records are refused, but kept for the file as long as the buffer has room.
@@ -33,12 +33,13 @@ class FileLog final : public AuditLog {
  public:
   struct Options {
     Journal::Options file;
+    absl::Duration patience = absl::Milliseconds(250);  // the longest that a caller waits for the disk
     std::size_t most_waiting_records = 65'536;
     std::size_t most_waiting_bytes = std::size_t{32} << 20;
   };
 
-  // Opens or continues the file, and writes the start record to it. The file system, clock, logger and metrics must
-  // outlive this.
+  // Opens or continues the file and writes the start record to it, with all the time that the disk takes. The file
+  // system, clock, logger and metrics must outlive this.
   static absl::StatusOr<std::unique_ptr<FileLog>> Open(Options options, FileSystem& files, const Clock& clock,
                                                        Logger& logger, Metrics& metrics);
   // Writes the stop record and flushes; waits for the disk, however long it takes. No Write may be running.
@@ -87,6 +88,7 @@ class FileLog final : public AuditLog {
   void RunWatchdog();
   Waiters AwaitOverdue();
 
+  const std::chrono::nanoseconds patience_;
   const std::size_t most_records_;
   const std::size_t most_bytes_;
   const std::unique_ptr<Journal> journal_;  // the writer's
@@ -107,6 +109,7 @@ class FileLog final : public AuditLog {
   absl::Status broken_ ABSL_GUARDED_BY(mutex_);              // why the last try failed
   TimePoint last_try_ ABSL_GUARDED_BY(mutex_);
   TimePoint busy_since_ ABSL_GUARDED_BY(mutex_);    // the writer, with the disk; kNever: it is not
+  bool overdue_ ABSL_GUARDED_BY(mutex_) = false;    // somebody waited in vain, and the writer has not ended since
   TimePoint sleeps_until_ ABSL_GUARDED_BY(mutex_);  // the writer; the past: it does not sleep
   bool watchdog_idle_ ABSL_GUARDED_BY(mutex_) = false;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;  // for the writer

@@ -39,7 +39,8 @@ class Bench {
 class FileBench final : public Bench {
  public:
   FileBench() {
-    auto log = FileLog::Open({.file = {.path = dir_ / "audit.jsonl"}}, files_, clock_, logger_, metrics_);
+    auto log = FileLog::Open({.file = {.path = dir_ / "audit.jsonl"}, .patience = absl::Seconds(1)}, files_, clock_,
+                             logger_, metrics_);
     EXPECT_THAT(log, IsOk());
     log_ = *std::move(log);
   }

@@ -36,7 +36,9 @@ class FileLogTest : public testing::Test {
     options.file.path = path_;
     return FileLog::Open(std::move(options), files, clock_, logger_, metrics_);
   }
-  std::unique_ptr<FileLog> Open(FileLog::Options options = {}) {
+  // Patient beyond any test, unless a test says otherwise: a busy machine must not look like a broken disk.
+  static constexpr absl::Duration kPatient = absl::Minutes(2);
+  std::unique_ptr<FileLog> Open(FileLog::Options options = {.patience = kPatient}) {
     auto log = TryOpen(files_, std::move(options));
     EXPECT_THAT(log, IsOk());
     return *std::move(log);
@@ -141,7 +143,7 @@ TEST_F(FileLogTest, RecordsThatNobodyWaitsForShareAWrite) {
 }
 
 TEST_F(FileLogTest, HangingDiskRefusesAfterAQuarterSecondAndOnlyOnce) {
-  const auto log = Open();
+  auto log = Open({});
   files_.Set({.hangs = true});
   std::atomic<int> answers = 0;
   std::promise<absl::Status> answer;
@@ -152,7 +154,7 @@ TEST_F(FileLogTest, HangingDiskRefusesAfterAQuarterSecondAndOnlyOnce) {
   EXPECT_THAT(answer.get_future().get(), RefusedWith(Reason::kAuditUnavailable));
   const auto waited = steady_clock::now() - start;
   EXPECT_GE(waited, milliseconds(250));
-  EXPECT_LT(waited, milliseconds(2000));
+  EXPECT_LT(waited, milliseconds(5000));
   EXPECT_FALSE(log->Health().ok());
   EXPECT_GE(log->Lag(), absl::Milliseconds(250));
 
@@ -162,9 +164,10 @@ TEST_F(FileLogTest, HangingDiskRefusesAfterAQuarterSecondAndOnlyOnce) {
 
   files_.Set({});
   while (!log->Health().ok()) std::this_thread::yield();
-  EXPECT_THAT(WriteOnDisk(*log, "healed"), IsOk());
+  EXPECT_THAT(WriteSoon(*log, "healed"), IsOk());
+  log.reset();
   EXPECT_EQ(answers, 1);
-  EXPECT_THAT(Ids(), testing::ElementsAre("start", "late", "after", "soon after", "healed"));
+  EXPECT_THAT(Ids(), testing::ElementsAre("start", "late", "after", "soon after", "healed", "stop"));
 }
 
 TEST_F(FileLogTest, FullDiskRefusesAndHealsWithTheFirstRecordThatFits) {
@@ -211,7 +214,7 @@ TEST_F(FileLogTest, FailedFlushRefusesThoseWhoWaitForIt) {
 }
 
 TEST_F(FileLogTest, BufferIsBoundedAndSaysSo) {
-  const auto log = Open({.most_waiting_records = 10});
+  const auto log = Open({.patience = kPatient, .most_waiting_records = 10});
   files_.Set({.hangs = true});
   ASSERT_THAT(WriteSoon(*log), IsOk());
   files_.AwaitHanging();
@@ -223,7 +226,7 @@ TEST_F(FileLogTest, BufferIsBoundedAndSaysSo) {
 }
 
 TEST_F(FileLogTest, BacklogOfAFullDiskIsBoundedInBytes) {
-  const auto log = Open({.most_waiting_bytes = 10'000});
+  const auto log = Open({.patience = kPatient, .most_waiting_bytes = 10'000});
   files_.Set({.room = 0});
   for (int i = 0; i < 1000; ++i) (void)WriteOnDisk(*log, std::string(200, 'x'));
   files_.Set({});
@@ -316,7 +319,7 @@ class FileSizeLimit {
 
 TEST_F(FileLogTest, RealFileThatCannotGrowRefusesStaysWholeAndHeals) {
   PosixFileSystem files;
-  auto log = TryOpen(files);
+  auto log = TryOpen(files, {.patience = kPatient});
   ASSERT_THAT(log, IsOk());
   int written = 0;
   {
