@@ -31,7 +31,9 @@ TEST(TickerTest, APokeDoesNotWaitForTheInterval) {
 
 TEST(TickerTest, ItsEndDoesNotWaitForTheInterval) {
   std::atomic<int> runs = 0;
-  { const Ticker ticker(absl::Hours(1), [&] { ++runs; }); }
+  {
+    const Ticker ticker(absl::Hours(1), [&] { ++runs; });
+  }
   EXPECT_EQ(runs, 0);
 }
 
