@@ -98,7 +98,7 @@ def start_broker(processes):
         [BINARIES / "lmbroker", "--address", address.read_text().strip(), "--ca", WORK / "tls" / "ca.crt",
          "--cert", WORK / "tls" / "operator.crt", "--key", WORK / "tls" / "operator.key",
          "credential", "import", "acme/inventory-reader", "--type", "lmv1", "--access-id", "Ab3dE6gH9jK2mN5pQ8sT"],
-        input=b"a key that nginx does not check", check=True, stdout=subprocess.DEVNULL)
+        input=b"a-key-that-nginx-does-not-check", check=True, stdout=subprocess.DEVNULL)
     return broker, address.read_text().strip()
 
 
@@ -170,7 +170,8 @@ def measure(options, targets, upstream_port):
             target.rest()
             answered = upstream_requests(upstream_port) - before - 1  # the question itself is one
             if answered != options.calls + IDLE_CALLS:
-                sys.exit(f"bench: {target.name} had {options.calls + IDLE_CALLS} calls, {answered} reached the portal")
+                sys.exit(f"bench: {target.name} had {options.calls + IDLE_CALLS} calls, {answered} reached the portal;"
+                         f" the reasons stand in {WORK / 'audit' / 'audit.jsonl'}")
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
 
 
