@@ -96,7 +96,7 @@ absl::Status CreateCleanup::Undo(const TokenName& name, const absl::Status& caus
 absl::Status CreateCleanup::Complete(portal::LmToken& token) const {
   const TokenName name(intent_.admin, token.id);
   PortalSession session = session_;
-  const absl::Status done = SetNoteAndStatus(session, token);
+  absl::Status done = SetNoteAndStatus(session, token);
   if (done.ok()) return done;
   if (IsFinal(done)) return Undo(name, done);
   // A secret that nobody receives must not become usable.

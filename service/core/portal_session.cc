@@ -97,7 +97,7 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
     if (result.response.ok()) return Take(*std::move(result.response), call.request());
     seen = seen || result.delivery == http::Delivery::kMaybeSent;
     failure = result.response.status();
-    const bool repeat = IsLost(failure) && !(seen && effect == portal::Effect::kCreate);
+    const bool repeat = IsLost(failure) && (!seen || effect != portal::Effect::kCreate);
     if (repeat && attempt + 1 < kMostAttempts) failure = CheckTime();
   }
   const bool changed = seen && call.request().method() != http::Method::kGet;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -79,7 +80,8 @@ absl::StatusOr<std::vector<portal::LmToken>> ReadTokens(PortalSession& session, 
     all.insert(all.end(), std::make_move_iterator(rows.begin()), std::make_move_iterator(rows.end()));
   }
   if (all.size() > kMostTokens) return TooMany();
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.id, a.type) < std::tie(b.id, b.type); });
   const auto end = std::unique(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id == b.id; });
   all.erase(end, all.end());
   return all;
