@@ -96,7 +96,8 @@ class Broker:
         logs = self.folder / "logs"
         with (logs / f"{self._starts}.stdout").open("wb") as out, (logs / f"{self._starts}.stderr").open("wb") as err:
             self.process = subprocess.Popen(
-                [str(BINARIES / "lmbrokerd"), "--config", str(self.config_file)],
+                # Ends with its parent, should that be killed.
+                ["setpriv", "--pdeathsig", "TERM", str(BINARIES / "lmbrokerd"), "--config", str(self.config_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

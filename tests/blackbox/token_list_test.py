@@ -53,8 +53,8 @@ class TokenListTest(BrokerTest):
         type(self).lmv1 = sorted(row["id"] for row in self.world.token_rows(33) if row["type"] == "LMV1")
 
     def test_page_sizes_have_a_default_and_an_end(self):
-        for size, wanted in ((0, 50), (1, 1), (50, 50), (1000, 1000), (5000, 1000)):
-            self.assertEqual(len(self.list(page_size=size).tokens), wanted)
+        for kind, size, wanted in (("BEARER", 0, 50), ("BEARER", 1, 1), ("BEARER", 299, 299), ("LMV1", 5000, 1000)):
+            self.assertEqual(len(self.list(type=kind, page_size=size).tokens), wanted)
         refusal = self.refused("FIELD_INVALID", "manager", "TokenService/ListTokens", parent=READER, page_size=-1)
         self.assertEqual(refusal.fields, ["page_size"])
 
@@ -70,12 +70,12 @@ class TokenListTest(BrokerTest):
         self.assertEqual({each.status for each in page.tokens}, {2})
 
     def test_a_search_looks_at_note_user_and_access_id_in_any_letter_case(self):
-        one = self.world.token_rows(33)[0]
-        self.assertEqual(self.list(search="BULK bearer 17").total_size, 11)  # 17, 170 … 179
-        self.assertIn(one["id"], [int(each.name.rpartition("/")[2]) for each in
-                                  self.list(search=one["accessId"].swapcase()).tokens])  # fmt: skip
-        self.assertEqual(self.list(search="SVC-READER").total_size, len(self.world.token_rows(33)))
-        self.assertEqual(self.list(search="no such thing").total_size, 0)
+        one = next(row for row in self.world.token_rows(33) if row["type"] == "BEARER")
+        found = lambda text: [int(each.name.rpartition("/")[2]) for each in self.list(type="BEARER", search=text).tokens]
+        self.assertEqual(len(found("BULK bearer 17")), 11)  # 17, 170 … 179
+        self.assertIn(one["id"], found(one["accessId"].swapcase()))
+        self.assertEqual(self.list(type="BEARER", search="SVC-READER").total_size, 300)
+        self.assertEqual(found("no such thing"), [])
 
     def test_filters_hold_together(self):
         page = self.list(type="BEARER", enabled_only=True, search="bearer 300")
@@ -103,19 +103,20 @@ class TokenListTest(BrokerTest):
         self.refused("UNKNOWN_PORTAL", "operator", "TokenService/ListTokens", parent="portals/nowhere")
 
     def test_a_page_token_is_good_for_its_own_list_alone(self):
-        token = self.list(page_size=10, search="bulk").next_page_token
+        token = self.list(type="BEARER", page_size=10, search="bulk").next_page_token
         self.assertTrue(token)
         for who, fields in (
-            ("operator", {"parent": READER, "search": "bulk"}),
-            ("manager", {"parent": PORTAL, "search": "bulk"}),
-            ("manager", {"parent": READER, "search": "bulk", "type": "LMV1"}),
-            ("manager", {"parent": READER, "search": "bulk", "enabled_only": True}),
-            ("manager", {"parent": READER, "search": "other"}),
+            ("operator", {"parent": READER, "type": "BEARER", "search": "bulk"}),
+            ("manager", {"parent": PORTAL, "type": "BEARER", "search": "bulk"}),
+            ("manager", {"parent": READER, "type": "LMV1", "search": "bulk"}),
+            ("manager", {"parent": READER, "search": "bulk"}),
+            ("manager", {"parent": READER, "type": "BEARER", "search": "bulk", "enabled_only": True}),
+            ("manager", {"parent": READER, "type": "BEARER", "search": "other"}),
         ):
             with self.subTest(who=who, **fields):
                 refusal = self.refused("FIELD_INVALID", who, "TokenService/ListTokens", page_token=token, **fields)
                 self.assertEqual(refusal.fields, ["page_token"])
-        again = self.list(page_size=20, search="bulk", page_token=token)
+        again = self.list(type="BEARER", page_size=20, search="bulk", page_token=token)
         self.assertEqual(len(again.tokens), 20)
 
     def test_the_portal_is_asked_for_pages_of_its_greatest_size(self):
