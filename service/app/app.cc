@@ -95,12 +95,13 @@ App::App(Config config, Opened opened)
       policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
       policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
                     config_.policy_file, PortalsOf(config_)),
+      client_(*parts_.client, *parts_.clock, *parts_.metrics),
       background_(kBackground),
       refusals_(*parts_.audit, *parts_.clock),
       forwarder_({.clock = *parts_.clock,
                   .policy = policy_,
                   .custody = *parts_.custody,
-                  .client = *parts_.client,
+                  .client = client_,
                   .budgets = budgets_,
                   .most_reply_bytes = config_.listen.reply_body}),
       token_create_({.portal = SessionParts(),
@@ -143,7 +144,7 @@ core::PortalSession::Parts App::SessionParts() {
           .policy = policy_,
           .portals = portals_,
           .custody = *parts_.custody,
-          .client = *parts_.client,
+          .client = client_,
           .budgets = budgets_,
           .most_reply_bytes = config_.listen.reply_body};
 }
@@ -163,7 +164,7 @@ absl::Status App::Listen() {
     ASSIGN_OR_RETURN(ops_, ops::Server::Open({.address = config_.ops.address,
                                               .address_file = config_.ops.address_file,
                                               .checks = Checks(),
-                                              .metrics = [this] { return parts_.metrics->Text(); }}));
+                                              .metrics = [this] { return MetricsText(); }}));
   }
   if (!listen.address_file.empty()) {
     RETURN_IF_ERROR(WriteFileAtomically(listen.address_file, server_->address() + "\n", 0644));
@@ -174,6 +175,11 @@ absl::Status App::Listen() {
                                   {"policy", config_.policy->digest},
                                   {"reflection", listen.reflection}});
   return absl::OkStatus();
+}
+
+std::string App::MetricsText() const {
+  parts_.metrics->SetAuditLag(parts_.audit->Lag());
+  return parts_.metrics->Text();
 }
 
 std::vector<ops::Check> App::Checks() {

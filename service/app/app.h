@@ -30,6 +30,7 @@
 #include "service/core/token_list.h"
 #include "service/crypto/envelope.h"
 #include "service/crypto/key_ring.h"
+#include "service/http/metered_client.h"
 #include "service/http/portal_client.h"
 #include "service/ops/server.h"
 #include "service/portal/rate_limit.h"
@@ -78,6 +79,7 @@ class App {
   absl::Status Listen();
   std::vector<ops::Check> Checks();
   ops::CheckResult CheckMasters() const;
+  std::string MetricsText() const;
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
 
@@ -89,6 +91,7 @@ class App {
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
   portal::BudgetTable budgets_;
+  http::MeteredClient client_;
   Executor background_;  // what outlives its call; its work uses everything above
   audit::RefusalLimiter refusals_;
   core::Forwarder forwarder_;
