@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,12 +57,27 @@ Words ReadWords(const std::string& body, int http_status) {
 
 // The HTTP status that an errorCode stands for; 0 when it is none that we know.
 int StatusOfCode(std::int64_t code) {
-  static const std::map<std::int64_t, int> kKnown = {
-      {600, 409},  {1041, 403},  {1065, 404},  {1069, 404},  {1091, 429},  {1100, 429},
-      {1104, 400}, {14001, 400}, {14002, 400}, {14003, 400}, {14004, 400}, {14042, 404},
-  };
-  if (const auto known = kKnown.find(code); known != kKnown.end()) return known->second;
-  return code >= 1400 && code <= 1599 ? static_cast<int>(code - 1000) : 0;
+  switch (code) {
+    case 1104:
+    case 14001:
+    case 14002:
+    case 14003:
+    case 14004:
+      return 400;
+    case 1041:
+      return 403;
+    case 1065:
+    case 1069:
+    case 14042:
+      return 404;
+    case 600:
+      return 409;
+    case 1091:
+    case 1100:
+      return 429;
+    default:
+      return code >= 1400 && code <= 1599 ? static_cast<int>(code - 1000) : 0;
+  }
 }
 
 bool Succeeded(int http_status, const Words& words) {

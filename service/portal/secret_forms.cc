@@ -102,7 +102,7 @@ SecretForms::SecretForms(const Secret& secret) {
     add(Hex(plain, digits));
   }
   for (const std::string_view digits : {kBase64, kBase64Url}) {
-    for (const std::size_t before : {0, 1, 2}) add(Base64Core(plain, before, digits));
+    for (std::size_t before = 0; before < 3; ++before) add(Base64Core(plain, before, digits));
   }
 }
 
