@@ -29,14 +29,15 @@ constexpr std::array<std::string_view, 15> kEndings = {
 constexpr std::array<std::string_view, 7> kPropertyEndings = {".pass",      ".pwd",   ".key",        ".auth",
                                                               ".community", ".token", ".credentials"};
 
-// Whether `name`, without `_` and `-` and in lower case, ends in `ending`. Mostly decided by the last letter.
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool IsSeparator(char c) { return c == '_' || c == '-'; }
+
+// Whether `name`, without separators and in lower case, ends in `ending`.
 bool EndsIn(std::string_view name, std::string_view ending) {
   while (!ending.empty()) {
-    while (!name.empty() && (name.back() == '_' || name.back() == '-')) name.remove_suffix(1);
-    if (name.empty()) return false;
-    const char c = name.back();
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    if (lower != ending.back()) return false;
+    while (!name.empty() && IsSeparator(name.back())) name.remove_suffix(1);
+    if (name.empty() || Lower(name.back()) != ending.back()) return false;
     name.remove_suffix(1);
     ending.remove_suffix(1);
   }
@@ -208,9 +209,14 @@ void ScrubText(std::string& text, const SecretForms& forms) {
 }
 
 bool IsKeyLike(std::string_view name) {
-  const auto ends_in = [name](std::string_view ending) { return EndsIn(name, ending); };
-  return EqualsIgnoreCase(name, "token") || std::any_of(kEndings.begin(), kEndings.end(), ends_in) ||
-         std::any_of(kPropertyEndings.begin(), kPropertyEndings.end(), ends_in);
+  while (!name.empty() && IsSeparator(name.back())) name.remove_suffix(1);
+  if (name.empty()) return false;
+  // Every name of every reply comes through here, and the last letter decides most of them.
+  const auto ends_in = [name, last = Lower(name.back())](std::string_view ending) {
+    return ending.back() == last && EndsIn(name, ending);
+  };
+  return std::any_of(kEndings.begin(), kEndings.end(), ends_in) ||
+         std::any_of(kPropertyEndings.begin(), kPropertyEndings.end(), ends_in) || EqualsIgnoreCase(name, "token");
 }
 
 }  // namespace lmbroker::portal
