@@ -7,9 +7,15 @@
 FROM debian:bookworm-slim AS build
 COPY deploy/packages.sh /source/deploy/
 RUN /source/deploy/packages.sh build
-COPY . /source
 WORKDIR /source
+COPY CMakeLists.txt CMakePresets.json ./
+COPY proto proto/
+COPY service service/
+COPY client client/
+# The list of tests alone: none is built.
+COPY tests/CMakeLists.txt tests/
 RUN cmake --preset release && cmake --build --preset release --target lmbrokerd --parallel "$(nproc)"
+COPY deploy/image-root.sh deploy/
 RUN deploy/image-root.sh build/release/lmbrokerd /image
 
 FROM scratch

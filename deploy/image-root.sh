@@ -32,14 +32,16 @@ from_debian() {
   [[ -z ${owner:-} ]] || packages[$owner]=1
 }
 
+# Opened by name, where listen.reflection is on.
+reflection=$(ldconfig -p | sed -nE 's/^\tlibgrpc\+\+_reflection\.so\.[0-9.]+ .*=> (.*)/\1/p' | head -n 1)
+
 # The interpreter is printed without an arrow, the kernel's own page without a path.
-libraries=$(ldd "$program" | sed -nE 's/^.*=> (\/[^ ]+) .*/\1/p; s/^\t(\/[^ ]+) .*/\1/p')
-if ldd "$program" | grep 'not found'; then
-  exit 1
-fi
+linked=$(ldd "$program" "$reflection")
+! grep 'not found' <<<"$linked" || exit 1
+libraries=$(sed -nE 's/^.*=> (\/[^ ]+) .*/\1/p; s/^\t(\/[^ ]+) .*/\1/p' <<<"$linked" | sort -u)
 while read -r library; do
   from_debian "$library"
-done <<<"$libraries"
+done <<<"$libraries"$'\n'"$reflection"
 cp /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/"
 
 echo "lmbroker:x:10001:10001:lmbroker:/var/lib/lmbroker:/usr/sbin/nologin" >"$image/etc/passwd"
