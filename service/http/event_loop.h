@@ -6,23 +6,20 @@
 #include <optional>
 #include <thread>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
-#include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
 #include "service/base/clock.h"
 #include "service/base/mutex.h"
+#include "service/base/scheduler.h"
 
 namespace lmbroker::http {
 
 // One thread that waits on sockets, timers and posted work (epoll, eventfd). Whoever runs on it must not block.
-class EventLoop {
+class EventLoop final : public Scheduler {
  public:
-  using Work = absl::AnyInvocable<void()>;
-
   // Told of what its sockets are ready for. A call may be spurious: it may stem from a socket closed a moment ago whose
   // number is in use again. So look at the socket; do not trust the bits.
   class Watcher {
@@ -31,29 +28,15 @@ class EventLoop {
     virtual void OnEvents(int socket, std::uint32_t events) = 0;
   };
 
-  // Names a timer; a default-constructed one names none.
-  struct Timer {
-    absl::Duration when = absl::InfiniteDuration();
-    std::uint64_t number = 0;
-    bool operator==(const Timer&) const = default;
-    friend bool operator<(const Timer& a, const Timer& b) {
-      return a.when != b.when ? a.when < b.when : a.number < b.number;
-    }
-  };
-
   static absl::StatusOr<std::unique_ptr<EventLoop>> Create(const Clock& clock);
   // Runs what was posted, then joins. Timers that are not due are dropped.
-  ~EventLoop();
+  ~EventLoop() override;
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // From any thread, also while holding a lock (nothing runs before this returns).
-
-  void Post(Work work);
-  // Runs `expire` on the loop once Clock::Monotonic reaches `when`.
-  Timer AddTimer(absl::Duration when, Work expire);
-  // On the loop's thread it is certain afterwards that the timer does not run any more.
-  void CancelTimer(Timer timer);
+  void Post(Work work) override;
+  Timer AddTimer(absl::Duration when, Work expire) override;
+  void CancelTimer(Timer timer) override;
 
   // On the loop's thread only.
 
