@@ -83,7 +83,8 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
   parts.files = std::make_unique<audit::PosixFileSystem>();
   ASSIGN_OR_RETURN(parts.audit, audit::FileLog::Open(AuditOf(config.audit), *parts.files, *parts.clock, *parts.logger,
                                                      *parts.metrics));
-  ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({}, UpstreamsOf(config), *parts.clock));
+  ASSIGN_OR_RETURN(parts.loop, http::EventLoop::Create(*parts.clock));
+  ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({}, UpstreamsOf(config), *parts.clock, *parts.loop));
   return parts;
 }
 
@@ -158,8 +159,9 @@ absl::Status App::Listen() {
                                                 .reflection = listen.reflection,
                                                 .most_request_bytes = listen.request_body,
                                                 .most_reply_bytes = listen.reply_body},
-                                               {&forward_service_, &token_service_, &credential_service_,
-                                                &policy_service_, &operator_service_}));
+                                               *parts_.loop,
+                                               {forward_service_, token_service_, credential_service_, policy_service_,
+                                                operator_service_}));
   if (!config_.ops.address.empty()) {
     ASSIGN_OR_RETURN(ops_, ops::Server::Open({.address = config_.ops.address,
                                               .address_file = config_.ops.address_file,

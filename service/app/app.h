@@ -30,6 +30,7 @@
 #include "service/core/token_list.h"
 #include "service/crypto/envelope.h"
 #include "service/crypto/key_ring.h"
+#include "service/http/event_loop.h"
 #include "service/http/metered_client.h"
 #include "service/http/portal_client.h"
 #include "service/ops/server.h"
@@ -71,6 +72,7 @@ class App {
     std::unique_ptr<core::Custody> custody;
     std::unique_ptr<audit::PosixFileSystem> files;
     std::unique_ptr<audit::FileLog> audit;
+    std::unique_ptr<http::EventLoop> loop;
     std::unique_ptr<http::PortalClient> client;
   };
 

@@ -6,16 +6,16 @@
 
 #include <absl/time/clock.h>
 #include <fmt/format.h>
-#include <spdlog/async.h>
+#include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include "service/base/batching_sink.h"
 #include "service/base/json_object.h"
 
 namespace lmbroker {
 namespace {
 
-constexpr std::size_t kMostQueued = 4096;                 // lines
 constexpr std::size_t kMostLine = std::size_t{8} * 1024;  // bytes, a little more with its last field
 
 std::string_view LevelName(LogLevel level) {
@@ -82,18 +82,19 @@ void FormatText(std::string& line, LogLevel level, std::string_view event, Logge
 
 }  // namespace
 
-// spdlog's queue, thread and sink, none of them in its global registry.
+// spdlog's logger, not in its global registry.
 struct Logger::Backend {
-  explicit Backend(spdlog::sink_ptr sink)
-      : pool(std::make_shared<spdlog::details::thread_pool>(kMostQueued, 1)),
-        logger(std::make_shared<spdlog::async_logger>("lmbroker", std::move(sink), pool,
-                                                      spdlog::async_overflow_policy::overrun_oldest)) {
-    logger->set_pattern("%v");
-    logger->set_level(spdlog::level::trace);  // Logger has judged the level already
+  explicit Backend(const spdlog::sink_ptr& output)
+      : logger("lmbroker", std::make_shared<BatchingSink>(AsItIs(output))) {
+    logger.set_level(spdlog::level::trace);  // Logger has judged the level already
   }
 
-  std::shared_ptr<spdlog::details::thread_pool> pool;
-  std::shared_ptr<spdlog::async_logger> logger;
+  static spdlog::sink_ptr AsItIs(const spdlog::sink_ptr& output) {
+    output->set_pattern("%v");
+    return output;
+  }
+
+  spdlog::logger logger;
 };
 
 Logger::Logger(Options options)
@@ -113,7 +114,9 @@ void Logger::Write(LogLevel level, std::string_view event, Fields fields) {
   } else {
     FormatText(line, level, event, fields);
   }
-  backend_->logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  const bool grave = level >= LogLevel::kWarn;
+  backend_->logger.log(grave ? spdlog::level::warn : spdlog::level::info,
+                       spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace lmbroker

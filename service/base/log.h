@@ -51,8 +51,8 @@ enum class LogLevel { kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kJson, kText };
 
 // The operational log: one line an event, on standard error. Callers name safe fields one by one; there is no way to
-// hand it a request, a reply or a key. Never blocks on its output: lines wait in a bounded queue for a thread of its
-// own, and when the output hangs the oldest are dropped. Safe for concurrent use.
+// hand it a request, a reply or a key. Never blocks on its output: lines wait in a bounded buffer for a thread of
+// its own, and when the output hangs the oldest are dropped. Safe for concurrent use.
 //
 //   logger.Info("request", {{"method", method}, {"status", 200}});
 //   {"time":"2026-01-31T23:59:59.000001Z","level":"info","event":"request","method":"…","status":200}

@@ -1,5 +1,6 @@
 #include "service/base/random.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -9,6 +10,17 @@ namespace lmbroker {
 
 void SystemRandom::Fill(std::span<std::byte> out) {
   if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1) std::abort();
+}
+
+void BufferedRandom::Fill(std::span<std::byte> out) {
+  if (out.size() > bytes_.size()) return source_.Fill(out);
+  const MutexLock lock(mutex_);
+  if (bytes_.size() - used_ < out.size()) {
+    source_.Fill(bytes_);
+    used_ = 0;
+  }
+  std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(used_), out.size(), out.begin());
+  used_ += out.size();
 }
 
 std::string RandomUuid(Random& random) {

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "service/base/mutex.h"
 
 namespace lmbroker {
 
@@ -19,6 +22,20 @@ class Random {
 class SystemRandom final : public Random {
  public:
   void Fill(std::span<std::byte> out) override;
+};
+
+// Draws from another source in larger pieces, which is cheaper (OpenSSL's makes a system call each time). For names,
+// not for keys: what was drawn ahead lies in ordinary memory.
+class BufferedRandom final : public Random {
+ public:
+  explicit BufferedRandom(Random& source) : source_(source) {}
+  void Fill(std::span<std::byte> out) override;
+
+ private:
+  Random& source_;
+  Mutex mutex_;
+  std::array<std::byte, 1024> bytes_ ABSL_GUARDED_BY(mutex_){};
+  std::size_t used_ ABSL_GUARDED_BY(mutex_) = sizeof bytes_;
 };
 
 // A random UUID (RFC 9562, version 4) in lower-case text, 36 characters.

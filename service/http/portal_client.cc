@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <future>
 #include <string>
 #include <utility>
 
@@ -39,15 +40,13 @@ std::string Problem(const Upstream& upstream) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PortalClient>> PortalClient::Create(const ConnectionPoolOptions& options,
-                                                                   std::vector<Upstream> upstreams,
-                                                                   const Clock& clock) {
+                                                                   std::vector<Upstream> upstreams, const Clock& clock,
+                                                                   EventLoop& loop) {
   static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (global != CURLE_OK) return absl::InternalError("libcurl cannot be set up");
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): SIGPIPE can always be ignored
 
-  auto loop = EventLoop::Create(clock);
-  if (!loop.ok()) return loop.status();
-  std::unique_ptr<PortalClient> client(new PortalClient(clock, *std::move(loop)));
+  std::unique_ptr<PortalClient> client(new PortalClient(clock, loop));
   std::vector<std::string> problems;
   for (Upstream& upstream : upstreams) {
     const std::string name = upstream.portal.ToString();
@@ -61,21 +60,21 @@ absl::StatusOr<std::unique_ptr<PortalClient>> PortalClient::Create(const Connect
       continue;
     }
     const PortalName portal = upstream.portal;
-    client->pools_.emplace(portal, std::make_unique<ConnectionPool>(std::move(upstream), *std::move(trust), options,
-                                                                    clock, *client->loop_));
+    client->pools_.emplace(
+        portal, std::make_unique<ConnectionPool>(std::move(upstream), *std::move(trust), options, clock, loop));
   }
   if (!problems.empty()) return absl::InvalidArgumentError(fmt::format("{}", fmt::join(problems, "\n")));
   return client;
 }
 
-PortalClient::PortalClient(const Clock& clock, std::unique_ptr<EventLoop> loop)
-    : clock_(clock), loop_(std::move(loop)) {}
-
 PortalClient::~PortalClient() {
-  loop_->Post([this] {
+  loop_.Post([this] {
     for (const auto& [portal, pool] : pools_) pool->Shutdown();
   });
-  loop_.reset();  // before the pools, to which what is posted still refers
+  // What is posted up to here may refer to the pools.
+  std::promise<void> done;
+  loop_.Post([&done] { done.set_value(); });
+  done.get_future().wait();
 }
 
 void PortalClient::Send(OutgoingRequest request, SendOptions options, Done done) {

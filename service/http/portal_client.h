@@ -17,15 +17,17 @@ namespace lmbroker::http {
 // The client that reaches real portals: HTTP/1.1 over kept TLS connections (1.2 or newer, peer and host name always
 // verified, no proxy, no redirect). A portal is reached at its configured host alone.
 //
-// The sender's thread writes the request itself when a connection is idle; one thread of ours reads all replies and
-// runs every `done` that Send does not run at once, so `done` must not block.
+// The sender's thread writes the request itself when a connection is idle; the loop's thread reads all replies and runs
+// every `done` that Send does not run at once, so `done` must not block.
 class PortalClient final : public Client {
  public:
   // Fails, naming every problem, when an upstream cannot be used as it is configured. From then on the process ignores
-  // SIGPIPE: OpenSSL writes to sockets in a way that raises it.
+  // SIGPIPE: OpenSSL writes to sockets in a way that raises it. The clock and the loop must outlive the client.
   static absl::StatusOr<std::unique_ptr<PortalClient>> Create(const ConnectionPoolOptions& options,
-                                                              std::vector<Upstream> upstreams, const Clock& clock);
-  // Ends the transfers under way with DRAINING, then returns. No Send may run from elsewhere meanwhile.
+                                                              std::vector<Upstream> upstreams, const Clock& clock,
+                                                              EventLoop& loop);
+  // Ends the transfers under way with DRAINING, then returns. No Send may run from elsewhere meanwhile. Not on the
+  // loop's thread.
   ~PortalClient() override;
 
   void Send(OutgoingRequest request, SendOptions options, Done done) override;
@@ -34,10 +36,10 @@ class PortalClient final : public Client {
   std::map<PortalName, PoolStats> Stats() const;
 
  private:
-  PortalClient(const Clock& clock, std::unique_ptr<EventLoop> loop);
+  PortalClient(const Clock& clock, EventLoop& loop) : clock_(clock), loop_(loop) {}
 
   const Clock& clock_;
-  std::unique_ptr<EventLoop> loop_;
+  EventLoop& loop_;
   std::map<PortalName, std::unique_ptr<ConnectionPool>> pools_;  // not changed once the client is made
 };
 

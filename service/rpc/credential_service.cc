@@ -15,57 +15,36 @@ constexpr auto kParseName = [](const auto& request) { return CredentialName::Par
 
 }  // namespace
 
-grpc::ServerUnaryReactor* CredentialService::ImportCredential(grpc::CallbackServerContext* context,
-                                                              const v1::ImportCredentialRequest* request,
-                                                              v1::Credential* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.CredentialService/ImportCredential", context, request, response, kParse,
+void CredentialService::TakeCalls(CallQueue& queue) {
+  Serve(
+      edge_, queue, *this, &CredentialService::RequestImportCredential,
+      "/lmbroker.v1.CredentialService/ImportCredential", kParse,
       [this](core::CallContext& call, core::NewCredential wanted) { return admin_.Import(call, std::move(wanted)); },
       kWrite);
-}
-
-grpc::ServerUnaryReactor* CredentialService::GetCredential(grpc::CallbackServerContext* context,
-                                                           const v1::GetCredentialRequest* request,
-                                                           v1::Credential* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.CredentialService/GetCredential", context, request, response, kParseName,
-      [this](core::CallContext& call, const CredentialName& name) { return admin_.Get(call, name); }, kWrite);
-}
-
-grpc::ServerUnaryReactor* CredentialService::ListCredentials(grpc::CallbackServerContext* context,
-                                                             const v1::ListCredentialsRequest* request,
-                                                             v1::ListCredentialsResponse* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.CredentialService/ListCredentials", context, request, response, kParse,
-      [this](core::CallContext& call, const core::CredentialQuery& query) { return admin_.List(call, query); }, kWrite);
-}
-
-grpc::ServerUnaryReactor* CredentialService::ToggleCredential(grpc::CallbackServerContext* context,
-                                                              const v1::ToggleCredentialRequest* request,
-                                                              v1::Credential* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.CredentialService/ToggleCredential", context, request, response, kParse,
+  Serve(
+      edge_, queue, *this, &CredentialService::RequestGetCredential, "/lmbroker.v1.CredentialService/GetCredential",
+      kParseName, [this](core::CallContext& call, const CredentialName& name) { return admin_.Get(call, name); },
+      kWrite);
+  Serve(
+      edge_, queue, *this, &CredentialService::RequestListCredentials, "/lmbroker.v1.CredentialService/ListCredentials",
+      kParse, [this](core::CallContext& call, const core::CredentialQuery& query) { return admin_.List(call, query); },
+      kWrite);
+  Serve(
+      edge_, queue, *this, &CredentialService::RequestToggleCredential,
+      "/lmbroker.v1.CredentialService/ToggleCredential", kParse,
       [this](core::CallContext& call, const CredentialToggle& toggle) {
         return admin_.Toggle(call, toggle.name, toggle.status);
       },
       kWrite);
-}
-
-grpc::ServerUnaryReactor* CredentialService::DeleteCredential(grpc::CallbackServerContext* context,
-                                                              const v1::DeleteCredentialRequest* request,
-                                                              google::protobuf::Empty* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.CredentialService/DeleteCredential", context, request, response, kParseName,
+  Serve(
+      edge_, queue, *this, &CredentialService::RequestDeleteCredential,
+      "/lmbroker.v1.CredentialService/DeleteCredential", kParseName,
       [this](core::CallContext& call, const CredentialName& name) { return Done(admin_.Delete(call, name)); },
       kWriteNothing);
-}
-
-grpc::ServerUnaryReactor* CredentialService::ProbeCredential(grpc::CallbackServerContext* context,
-                                                             const v1::ProbeCredentialRequest* request,
-                                                             v1::ProbeCredentialResponse* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.CredentialService/ProbeCredential", context, request, response, kParseName,
-      [this](core::CallContext& call, const CredentialName& name) { return admin_.TryOut(call, name); }, kWrite);
+  Serve(
+      edge_, queue, *this, &CredentialService::RequestProbeCredential, "/lmbroker.v1.CredentialService/ProbeCredential",
+      kParseName, [this](core::CallContext& call, const CredentialName& name) { return admin_.TryOut(call, name); },
+      kWrite);
 }
 
 }  // namespace lmbroker::rpc

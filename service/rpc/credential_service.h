@@ -2,32 +2,18 @@
 
 #include "lmbroker/v1/credential_service.grpc.pb.h"
 #include "service/core/credential_admin.h"
+#include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
 
 namespace lmbroker::rpc {
 
 // CredentialService over core::CredentialAdmin.
-class CredentialService final : public v1::CredentialService::CallbackService {
+class CredentialService final : public v1::CredentialService::AsyncService {
  public:
   CredentialService(Edge& edge, core::CredentialAdmin& admin) : edge_(edge), admin_(admin) {}
 
-  grpc::ServerUnaryReactor* ImportCredential(grpc::CallbackServerContext* context,
-                                             const v1::ImportCredentialRequest* request,
-                                             v1::Credential* response) override;
-  grpc::ServerUnaryReactor* GetCredential(grpc::CallbackServerContext* context, const v1::GetCredentialRequest* request,
-                                          v1::Credential* response) override;
-  grpc::ServerUnaryReactor* ListCredentials(grpc::CallbackServerContext* context,
-                                            const v1::ListCredentialsRequest* request,
-                                            v1::ListCredentialsResponse* response) override;
-  grpc::ServerUnaryReactor* ToggleCredential(grpc::CallbackServerContext* context,
-                                             const v1::ToggleCredentialRequest* request,
-                                             v1::Credential* response) override;
-  grpc::ServerUnaryReactor* DeleteCredential(grpc::CallbackServerContext* context,
-                                             const v1::DeleteCredentialRequest* request,
-                                             google::protobuf::Empty* response) override;
-  grpc::ServerUnaryReactor* ProbeCredential(grpc::CallbackServerContext* context,
-                                            const v1::ProbeCredentialRequest* request,
-                                            v1::ProbeCredentialResponse* response) override;
+  // Takes calls from `queue` from now on; once, when the server runs.
+  void TakeCalls(CallQueue& queue);
 
  private:
   Edge& edge_;

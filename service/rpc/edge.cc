@@ -21,14 +21,14 @@ constexpr absl::Duration kMostDeadline = absl::Minutes(5);
 
 }  // namespace
 
-Call::Call(Edge& edge, std::string_view method, const grpc::CallbackServerContext& context)
+Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context)
     : edge_(edge),
       grpc_context_(context),
       row_(FindMethod(method)),
       method_(method),
       start_(edge.parts_.clock.Monotonic()),
       audit_(edge.parts_.audit, edge.parts_.refusals, edge.parts_.clock,
-             {.id = RandomUuid(edge.parts_.random), .peer = PeerAddress(context), .method = std::string(method)}),
+             {.id = RandomUuid(edge.ids_), .peer = PeerAddress(context), .method = std::string(method)}),
       context_{.request_id = audit_.fields().id,
                .deadline = DeadlineOf(context),
                .cancelled = stop_.get_token(),
@@ -37,7 +37,7 @@ Call::Call(Edge& edge, std::string_view method, const grpc::CallbackServerContex
 }
 
 // The caller's deadline on our monotonic clock; 30 s when it has none.
-absl::Duration Call::DeadlineOf(const grpc::CallbackServerContext& context) const {
+absl::Duration Call::DeadlineOf(const grpc::ServerContextBase& context) const {
   const auto deadline = context.deadline();
   absl::Duration left = kDefaultDeadline;
   if (deadline != std::chrono::system_clock::time_point::max()) left = absl::FromChrono(deadline) - absl::Now();

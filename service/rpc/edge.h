@@ -46,7 +46,7 @@ class Edge {
     Metrics& metrics;
   };
 
-  Edge(Parts parts, InFlight::Limits limits) : parts_(parts), in_flight_(limits) {}
+  Edge(Parts parts, InFlight::Limits limits) : parts_(parts), ids_(parts.random), in_flight_(limits) {}
 
   // Refuses new calls with DRAINING from now on.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
@@ -58,6 +58,7 @@ class Edge {
   friend class Call;
 
   const Parts parts_;
+  BufferedRandom ids_;  // of requests
   InFlight in_flight_;
   std::atomic<bool> draining_ = false;
 };
@@ -66,7 +67,7 @@ class Edge {
 class Call {
  public:
   // `method` is the full gRPC name, as in the method table.
-  Call(Edge& edge, std::string_view method, const grpc::CallbackServerContext& context);
+  Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context);
 
   // Who calls, and is there room: NO_IDENTITY, DRAINING, QUEUE_FULL, CALLER_LIMIT; INTERNAL for a method that is not in
   // the table.
@@ -86,11 +87,11 @@ class Call {
   grpc::Status End(const absl::Status& status);
 
  private:
-  absl::Duration DeadlineOf(const grpc::CallbackServerContext& context) const;
+  absl::Duration DeadlineOf(const grpc::ServerContextBase& context) const;
   void LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took);
 
   Edge& edge_;
-  const grpc::CallbackServerContext& grpc_context_;
+  const grpc::ServerContextBase& grpc_context_;
   const MethodRow* const row_;
   const std::string_view method_;
   const absl::Duration start_;

@@ -62,13 +62,12 @@ absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request
                            .idempotent = request.idempotent()};
 }
 
-grpc::ServerUnaryReactor* ForwardService::Forward(grpc::CallbackServerContext* context,
-                                                  const v1::ForwardRequest* request, v1::ForwardResponse* response) {
-  return ServeAsync(
-      edge_, "/lmbroker.v1.ForwardService/Forward", context, request, response,
+void ForwardService::TakeCalls(CallQueue& queue) {
+  Serve(
+      edge_, queue, *this, &ForwardService::RequestForward, "/lmbroker.v1.ForwardService/Forward",
       [this](const v1::ForwardRequest& r) { return ParseForward(r, limits_); },
       [this](core::CallContext& call, core::ForwardCall input) { return forwarder_.Forward(call, std::move(input)); },
-      [](core::ForwardReply reply, v1::ForwardResponse& out) { Write(std::move(reply), out); });
+      [](core::ForwardReply reply, v1::ForwardResponse& out) { Write(std::move(reply), out); }, kAwaitedOften);
 }
 
 }  // namespace lmbroker::rpc

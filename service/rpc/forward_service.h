@@ -3,18 +3,19 @@
 #include "lmbroker/v1/forward_service.grpc.pb.h"
 #include "service/core/forwarder.h"
 #include "service/http/request.h"
+#include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
 
 namespace lmbroker::rpc {
 
 // ForwardService over core::Forwarder.
-class ForwardService final : public v1::ForwardService::CallbackService {
+class ForwardService final : public v1::ForwardService::AsyncService {
  public:
   ForwardService(Edge& edge, const core::Forwarder& forwarder, http::RequestLimits limits)
       : edge_(edge), forwarder_(forwarder), limits_(limits) {}
 
-  grpc::ServerUnaryReactor* Forward(grpc::CallbackServerContext* context, const v1::ForwardRequest* request,
-                                    v1::ForwardResponse* response) override;
+  // Takes calls from `queue` from now on; once, when the server runs.
+  void TakeCalls(CallQueue& queue);
 
  private:
   Edge& edge_;

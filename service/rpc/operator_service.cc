@@ -70,11 +70,9 @@ v1::GetStatusResponse OperatorService::Status() const {
   return out;
 }
 
-grpc::ServerUnaryReactor* OperatorService::GetStatus(grpc::CallbackServerContext* context,
-                                                     const v1::GetStatusRequest* request,
-                                                     v1::GetStatusResponse* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.OperatorService/GetStatus", context, request, response,
+void OperatorService::TakeCalls(CallQueue& queue) {
+  Serve(
+      edge_, queue, *this, &OperatorService::RequestGetStatus, "/lmbroker.v1.OperatorService/GetStatus",
       [](const v1::GetStatusRequest&) -> absl::StatusOr<std::monostate> { return std::monostate{}; },
       [this](core::CallContext& call, std::monostate) -> absl::StatusOr<v1::GetStatusResponse> {
         RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kFlushedSoon));

@@ -10,12 +10,13 @@
 #include "service/core/portals.h"
 #include "service/http/portal_client.h"
 #include "service/portal/rate_limit.h"
+#include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
 
 namespace lmbroker::rpc {
 
 // OperatorService: how the broker is doing, from those who know.
-class OperatorService final : public v1::OperatorService::CallbackService {
+class OperatorService final : public v1::OperatorService::AsyncService {
  public:
   struct Parts {
     std::string version;
@@ -29,8 +30,8 @@ class OperatorService final : public v1::OperatorService::CallbackService {
 
   OperatorService(Edge& edge, Parts parts) : edge_(edge), parts_(std::move(parts)) {}
 
-  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest* request,
-                                      v1::GetStatusResponse* response) override;
+  // Takes calls from `queue` from now on; once, when the server runs.
+  void TakeCalls(CallQueue& queue);
 
  private:
   v1::GetStatusResponse Status() const;

@@ -100,11 +100,9 @@ void Write(policy::Decision decision, v1::ExplainAccessResponse& response) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* PolicyService::ExplainAccess(grpc::CallbackServerContext* context,
-                                                       const v1::ExplainAccessRequest* request,
-                                                       v1::ExplainAccessResponse* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.PolicyService/ExplainAccess", context, request, response, Parse,
+void PolicyService::TakeCalls(CallQueue& queue) {
+  Serve(
+      edge_, queue, *this, &PolicyService::RequestExplainAccess, "/lmbroker.v1.PolicyService/ExplainAccess", Parse,
       [this](core::CallContext& call, const Question& question) {
         return Explain(call, *edge_.parts().policy.Get(), question);
       },

@@ -3,13 +3,11 @@
 #include <dlfcn.h>
 
 #include <limits>
-#include <string_view>
-#include <utility>
+#include <set>
+#include <string>
 
 #include <absl/time/clock.h>
 #include <fmt/format.h>
-#include <grpcpp/ext/health_check_service_server_builder_option.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
@@ -40,10 +38,11 @@ std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& option
   return grpc::experimental::TlsServerCredentials(tls);
 }
 
-// "lmbroker.v1.TokenService" of "/lmbroker.v1.TokenService/GetToken".
-std::string ServiceOf(std::string_view method) {
-  method.remove_prefix(1);
-  return std::string(method.substr(0, method.find('/')));
+// "lmbroker.v1.TokenService" of "/lmbroker.v1.TokenService/GetToken", for each method.
+std::set<std::string, std::less<>> Services() {
+  std::set<std::string, std::less<>> names;
+  for (const MethodRow& row : AllMethods()) names.emplace(row.name.substr(1, row.name.rfind('/') - 1));
+  return names;
 }
 
 // gRPC's reflection registers itself with every server of a process as soon as its library is in it, whatever a flag
@@ -55,39 +54,49 @@ absl::Status LoadReflection() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
-                                                      const std::vector<grpc::Service*>& services) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, http::EventLoop& loop,
+                                                      const std::vector<Served>& services) {
   if (options.reflection) {
     if (absl::Status loaded = LoadReflection(); !loaded.ok()) return loaded;
   }
-  grpc::EnableDefaultHealthCheckService(true);
+  std::unique_ptr<Server> server(new Server());
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.address, MutualTls(options), &port);
-  for (grpc::Service* service : services) builder.RegisterService(service);
+  builder.RegisterService(&server->health_);
+  for (const Served& each : services) builder.RegisterService(each.service);
   builder.SetMaxReceiveMessageSize(MessageLimit(options.most_request_bytes));
   builder.SetMaxSendMessageSize(MessageLimit(options.most_reply_bytes));
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second broker on this port must fail, not share it
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0) {
+  server->queue_ = std::make_unique<CallQueue>(builder, loop);
+  server->server_ = builder.BuildAndStart();
+  if (server->server_ == nullptr || port == 0) {
     return absl::UnavailableError(fmt::format("listen.address: cannot listen on {}", options.address));
   }
-  // gRPC itself answers for the server as a whole alone.
-  for (const MethodRow& row : AllMethods()) {
-    server->GetHealthCheckService()->SetServingStatus(ServiceOf(row.name), true);
-  }
-  const std::string host = options.address.substr(0, options.address.rfind(':'));
-  return std::unique_ptr<Server>(new Server(std::move(server), fmt::format("{}:{}", host, port)));
+  server->health_.TakeCalls(*server->queue_);
+  for (const Served& each : services) each.take_calls(*server->queue_);
+  server->queue_->Start();
+  server->address_ = fmt::format("{}:{}", options.address.substr(0, options.address.rfind(':')), port);
+  return server;
 }
+
+Server::Server() : health_(Services()) {}
 
 Server::~Server() { Drain(absl::ZeroDuration()); }
 
-void Server::Quiesce() { server_->GetHealthCheckService()->SetServingStatus(false); }
+void Server::Quiesce() {
+  queue_->Post([this] { health_.StopServing(); });
+}
 
 void Server::Drain(absl::Duration grace) {
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
-  server_->Wait();
+  if (queue_ == nullptr) return;
+  if (server_ != nullptr) {
+    queue_->Post([this] { health_.EndWatches(); });
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+    server_->Wait();
+  }
+  queue_ = nullptr;  // when the last call has ended
 }
 
 }  // namespace lmbroker::rpc

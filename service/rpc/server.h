@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +9,9 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 #include <grpcpp/server.h>
+
+#include "service/rpc/call_queue.h"
+#include "service/rpc/health_service.h"
 
 namespace lmbroker::rpc {
 
@@ -24,10 +28,21 @@ class Server {
     std::size_t most_reply_bytes = 32 << 20;
   };
 
-  // Binds and serves. The services must outlive the server. Fails when the address cannot be had for ourselves alone
-  // or, with `reflection`, when gRPC's reflection library is not installed.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
-                                                       const std::vector<grpc::Service*>& services);
+  // A service whose calls come from the queue: a generated AsyncService with TakeCalls(CallQueue&).
+  struct Served {
+    template <class Service>
+    Served(Service& served)  // NOLINT(google-explicit-constructor): a list of services is written as such
+        : service(&served), take_calls([&served](CallQueue& queue) { served.TakeCalls(queue); }) {}
+
+    grpc::Service* service;
+    std::function<void(CallQueue&)> take_calls;
+  };
+
+  // Binds and serves, on a thread of its own that `loop` is lent to. The services and the loop must outlive the server.
+  // Fails when the address cannot be had for ourselves alone or, with `reflection`, when gRPC's reflection library is
+  // not installed.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, http::EventLoop& loop,
+                                                       const std::vector<Served>& services);
   // Like Drain with no grace.
   ~Server();
 
@@ -40,9 +55,10 @@ class Server {
   void Drain(absl::Duration grace);
 
  private:
-  Server(std::unique_ptr<grpc::Server> server, std::string address)
-      : server_(std::move(server)), address_(std::move(address)) {}
+  Server();
 
+  HealthService health_;
+  std::unique_ptr<CallQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

@@ -15,53 +15,29 @@ constexpr auto kParseName = [](const auto& request) { return TokenName::Parse(re
 
 }  // namespace
 
-grpc::ServerUnaryReactor* TokenService::CreateToken(grpc::CallbackServerContext* context,
-                                                    const v1::CreateTokenRequest* request,
-                                                    v1::CreateTokenResponse* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.TokenService/CreateToken", context, request, response, kParse,
+void TokenService::TakeCalls(CallQueue& queue) {
+  Serve(
+      edge_, queue, *this, &TokenService::RequestCreateToken, "/lmbroker.v1.TokenService/CreateToken", kParse,
       [this](core::CallContext& call, core::NewToken wanted) { return parts_.create.Create(call, std::move(wanted)); },
       kWrite);
-}
-
-grpc::ServerUnaryReactor* TokenService::GetToken(grpc::CallbackServerContext* context,
-                                                 const v1::GetTokenRequest* request, v1::Token* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.TokenService/GetToken", context, request, response, kParseName,
+  Serve(
+      edge_, queue, *this, &TokenService::RequestGetToken, "/lmbroker.v1.TokenService/GetToken", kParseName,
       [this](core::CallContext& call, const TokenName& name) { return parts_.admin.Get(call, name); }, kWrite);
-}
-
-grpc::ServerUnaryReactor* TokenService::ListTokens(grpc::CallbackServerContext* context,
-                                                   const v1::ListTokensRequest* request,
-                                                   v1::ListTokensResponse* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.TokenService/ListTokens", context, request, response, kParse,
+  Serve(
+      edge_, queue, *this, &TokenService::RequestListTokens, "/lmbroker.v1.TokenService/ListTokens", kParse,
       [this](core::CallContext& call, const core::TokenQuery& query) { return parts_.list.List(call, query); }, kWrite);
-}
-
-grpc::ServerUnaryReactor* TokenService::UpdateToken(grpc::CallbackServerContext* context,
-                                                    const v1::UpdateTokenRequest* request, v1::Token* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.TokenService/UpdateToken", context, request, response, kParse,
+  Serve(
+      edge_, queue, *this, &TokenService::RequestUpdateToken, "/lmbroker.v1.TokenService/UpdateToken", kParse,
       [this](core::CallContext& call, const core::NoteUpdate& update) { return parts_.admin.UpdateNote(call, update); },
       kWrite);
-}
-
-grpc::ServerUnaryReactor* TokenService::ToggleToken(grpc::CallbackServerContext* context,
-                                                    const v1::ToggleTokenRequest* request, v1::Token* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.TokenService/ToggleToken", context, request, response, kParse,
+  Serve(
+      edge_, queue, *this, &TokenService::RequestToggleToken, "/lmbroker.v1.TokenService/ToggleToken", kParse,
       [this](core::CallContext& call, const ToggleRequest& toggle) {
         return parts_.admin.Toggle(call, toggle.name, toggle.status);
       },
       kWrite);
-}
-
-grpc::ServerUnaryReactor* TokenService::DeleteToken(grpc::CallbackServerContext* context,
-                                                    const v1::DeleteTokenRequest* request,
-                                                    google::protobuf::Empty* response) {
-  return Serve(
-      edge_, "/lmbroker.v1.TokenService/DeleteToken", context, request, response, kParseName,
+  Serve(
+      edge_, queue, *this, &TokenService::RequestDeleteToken, "/lmbroker.v1.TokenService/DeleteToken", kParseName,
       [this](core::CallContext& call, const TokenName& name) { return Done(parts_.admin.Delete(call, name)); },
       kWriteNothing);
 }

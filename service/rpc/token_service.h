@@ -4,12 +4,13 @@
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
+#include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
 
 namespace lmbroker::rpc {
 
 // TokenService over the token operations of the core.
-class TokenService final : public v1::TokenService::CallbackService {
+class TokenService final : public v1::TokenService::AsyncService {
  public:
   struct Parts {
     core::TokenCreate& create;
@@ -19,18 +20,8 @@ class TokenService final : public v1::TokenService::CallbackService {
 
   TokenService(Edge& edge, const Parts& parts) : edge_(edge), parts_(parts) {}
 
-  grpc::ServerUnaryReactor* CreateToken(grpc::CallbackServerContext* context, const v1::CreateTokenRequest* request,
-                                        v1::CreateTokenResponse* response) override;
-  grpc::ServerUnaryReactor* GetToken(grpc::CallbackServerContext* context, const v1::GetTokenRequest* request,
-                                     v1::Token* response) override;
-  grpc::ServerUnaryReactor* ListTokens(grpc::CallbackServerContext* context, const v1::ListTokensRequest* request,
-                                       v1::ListTokensResponse* response) override;
-  grpc::ServerUnaryReactor* UpdateToken(grpc::CallbackServerContext* context, const v1::UpdateTokenRequest* request,
-                                        v1::Token* response) override;
-  grpc::ServerUnaryReactor* ToggleToken(grpc::CallbackServerContext* context, const v1::ToggleTokenRequest* request,
-                                        v1::Token* response) override;
-  grpc::ServerUnaryReactor* DeleteToken(grpc::CallbackServerContext* context, const v1::DeleteTokenRequest* request,
-                                        google::protobuf::Empty* response) override;
+  // Takes calls from `queue` from now on; once, when the server runs.
+  void TakeCalls(CallQueue& queue);
 
  private:
   Edge& edge_;

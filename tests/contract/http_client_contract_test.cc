@@ -73,7 +73,7 @@ class RealWorld final : public World {
                          .ca_file = dir_ / "ca.crt",
                          .resolve = "127.0.0.1",
                          .allow_private_address = true});
-    client_ = *PortalClient::Create({}, std::move(upstreams), clock_);
+    client_ = *PortalClient::Create({}, std::move(upstreams), clock_, *loop_);
   }
   ~RealWorld() override {
     client_.reset();
@@ -118,6 +118,7 @@ class RealWorld final : public World {
   }
 
   const SystemClock clock_;
+  const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(clock_);
   TempDir dir_;
   std::mutex mutex_;
   std::condition_variable changed_;

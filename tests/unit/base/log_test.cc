@@ -157,6 +157,7 @@ TEST(LoggerTest, HangingOutputDropsLinesAndNeverTheCaller) {
   const std::string text = buffer.str();
   const auto lines = std::count(text.begin(), text.end(), '\n');
   EXPECT_LT(lines, 5'000);
+  EXPECT_THAT(text, HasSubstr("log_lines_dropped"));
   EXPECT_THAT(text, HasSubstr("\"i\":9999"));  // the newest are kept
 }
 

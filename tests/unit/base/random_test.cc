@@ -44,6 +44,23 @@ TEST(RandomTest, FillsEveryByte) {
   random.Fill({});
 }
 
+TEST(RandomTest, BufferedOneGivesWhatItsSourceGivesAndNothingTwice) {
+  FakeRandom source(7);
+  FakeRandom same(7);
+  BufferedRandom buffered(source);
+  std::array<std::byte, 1024> whole{};
+  same.Fill(whole);
+  for (std::size_t i = 0; i < whole.size(); i += 16) {
+    std::array<std::byte, 16> piece{};
+    buffered.Fill(piece);
+    ASSERT_TRUE(std::equal(piece.begin(), piece.end(), whole.begin() + static_cast<std::ptrdiff_t>(i)));
+  }
+  std::array<std::byte, 5000> large{};
+  buffered.Fill(large);
+  EXPECT_GT(std::count(large.begin(), large.end(), std::byte{0}), 0);
+  EXPECT_LT(std::count(large.begin(), large.end(), std::byte{0}), 100);
+}
+
 TEST(RandomTest, FakeRepeatsItselfBySeed) {
   FakeRandom one(7);
   FakeRandom same(7);

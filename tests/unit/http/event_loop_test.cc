@@ -1,10 +1,14 @@
 #include "service/http/event_loop.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <future>
+#include <semaphore>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -107,6 +111,94 @@ TEST_F(EventLoopTest, WatcherIsToldUntilUnwatched) {
   EXPECT_EQ(reader.bytes, "ab");
   close(ends[0]);
   close(ends[1]);
+}
+
+// A thread with an event source of its own (here: a flag) that runs the turns of a loop which it has borrowed.
+class Borrower {
+ public:
+  explicit Borrower(EventLoop& loop) : loop_(loop), thread_([this] { Run(); }) { borrowed_.get_future().wait(); }
+  ~Borrower() {
+    loop_.Post([this] { ending_ = true; });
+    thread_.join();
+  }
+  std::thread::id id() const { return thread_.get_id(); }
+  int sleeps() const { return sleeps_; }
+
+ private:
+  void Run() {
+    loop_.Lend([this] { woken_.release(); });
+    borrowed_.set_value();
+    while (!ending_) {
+      if (loop_.Turn() || !loop_.MaySleep()) continue;
+      ++sleeps_;
+      woken_.acquire();
+    }
+    loop_.TakeBack();
+  }
+
+  EventLoop& loop_;
+  std::promise<void> borrowed_;
+  std::counting_semaphore<> woken_{0};
+  std::atomic<int> sleeps_ = 0;
+  bool ending_ = false;  // on the borrower's thread
+  std::thread thread_;
+};
+
+TEST_F(EventLoopTest, LentLoopRunsOnTheBorrowersThread) {
+  const Borrower borrower(*loop_);
+  for (int i = 0; i < 1'000; ++i) {
+    std::promise<std::thread::id> thread;
+    loop_->Post([&] { thread.set_value(std::this_thread::get_id()); });
+    ASSERT_EQ(thread.get_future().get(), borrower.id());
+  }
+}
+
+TEST_F(EventLoopTest, SleepingBorrowerIsWokenForASocket) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(pipe2(pipe.data(), O_NONBLOCK | O_CLOEXEC), 0);
+  struct Reader final : EventLoop::Watcher {
+    void OnEvents(int socket, std::uint32_t) override {
+      char byte = 0;
+      if (read(socket, &byte, 1) == 1) came.release();
+    }
+    std::counting_semaphore<> came{0};
+  } reader;
+  {
+    const Borrower borrower(*loop_);
+    loop_->Post([&] { loop_->Watch(pipe[0], EPOLLIN | EPOLLET, reader); });
+    for (int i = 0; i < 1'000; ++i) {
+      ASSERT_EQ(write(pipe[1], "x", 1), 1);
+      reader.came.acquire();
+    }
+    EXPECT_GT(borrower.sleeps(), 0);
+    loop_->Post([&] { loop_->Unwatch(pipe[0]); });
+  }
+  close(pipe[0]);
+  close(pipe[1]);
+}
+
+TEST_F(EventLoopTest, SleepingBorrowerIsWokenForATimer) {
+  const Borrower borrower(*loop_);
+  for (int i = 0; i < 20; ++i) {
+    std::promise<std::thread::id> thread;
+    const absl::Duration due = clock_.Monotonic() + absl::Milliseconds(3);
+    loop_->AddTimer(due, [&] { thread.set_value(std::this_thread::get_id()); });
+    EXPECT_EQ(thread.get_future().get(), borrower.id());
+    EXPECT_GE(clock_.Monotonic(), due);
+  }
+}
+
+TEST_F(EventLoopTest, LoopThatWasTakenBackRunsOnItsOwnThread) {
+  for (int i = 0; i < 100; ++i) {
+    std::thread::id borrowed_by;
+    {
+      const Borrower borrower(*loop_);
+      borrowed_by = borrower.id();
+    }
+    std::promise<std::thread::id> thread;
+    loop_->Post([&] { thread.set_value(std::this_thread::get_id()); });
+    ASSERT_NE(thread.get_future().get(), borrowed_by);
+  }
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ class PortalClientFixture : public testing::Test {
   std::unique_ptr<PortalClient> Connect(Upstream upstream, const ConnectionPoolOptions& options = {}) {
     std::vector<Upstream> upstreams;
     upstreams.push_back(std::move(upstream));
-    auto client = PortalClient::Create(options, std::move(upstreams), clock_);
+    auto client = PortalClient::Create(options, std::move(upstreams), clock_, *loop_);
     EXPECT_THAT(client, IsOk());
     return *std::move(client);
   }
@@ -67,6 +67,7 @@ class PortalClientFixture : public testing::Test {
   static PoolStats StatsOf(const PortalClient& client) { return client.Stats().begin()->second; }
 
   const SystemClock clock_;
+  const std::unique_ptr<EventLoop> loop_ = *EventLoop::Create(clock_);
   const TestCa ca_;
   TempDir dir_;
 };

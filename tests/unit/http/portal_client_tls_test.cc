@@ -193,7 +193,7 @@ TEST_F(PortalClientTlsTest, EveryProblemOfTheUpstreamsIsNamedAtOnce) {
   add("missing").ca_file = dir_ / "absent.crt";
   WriteFile(dir_ / "garbage.crt", "no certificate here");
   add("garbage").ca_file = dir_ / "garbage.crt";
-  const absl::Status status = PortalClient::Create({}, std::move(upstreams), clock_).status();
+  const absl::Status status = PortalClient::Create({}, std::move(upstreams), clock_, *loop_).status();
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("portals/host: `host`"), HasSubstr("portals/port: `port`"),
                     HasSubstr("portals/none: `connections`"), HasSubstr("portals/octal: `resolve`"),
