@@ -1,6 +1,7 @@
 #include "service/base/json_object.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 
@@ -60,10 +61,23 @@ void AppendJsonString(std::string& out, std::string_view text, std::size_t most_
 }
 
 void AppendTimestamp(std::string& out, absl::Time time) {
-  const absl::TimeZone::CivilInfo utc = absl::UTCTimeZone().At(std::clamp(time, kEarliest, kLatest));
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.cs.year(), utc.cs.month(),
-                 utc.cs.day(), utc.cs.hour(), utc.cs.minute(), utc.cs.second(),
-                 absl::ToInt64Microseconds(utc.subsecond));
+  const std::int64_t microseconds = absl::ToUnixMicros(std::clamp(time, kEarliest, kLatest));
+  const std::int64_t rest = (microseconds % 1'000'000 + 1'000'000) % 1'000'000;
+  const std::int64_t second = (microseconds - rest) / 1'000'000;
+  // Many lines are of the same second, and a calendar costs more than the rest of a line.
+  thread_local std::int64_t last_second = 0;
+  thread_local std::string last_text = "1970-01-01T00:00:00.";
+  if (second != last_second) {
+    const absl::CivilSecond utc = absl::ToCivilSecond(absl::FromUnixSeconds(second), absl::UTCTimeZone());
+    last_text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.", utc.year(), utc.month(), utc.day(), utc.hour(),
+                            utc.minute(), utc.second());
+    last_second = second;
+  }
+  out += last_text;
+  std::array<char, 7> digits{'0', '0', '0', '0', '0', '0', 'Z'};
+  std::int64_t left = rest;
+  for (std::size_t i = 6; i-- > 0; left /= 10) digits[i] = static_cast<char>('0' + left % 10);
+  out.append(digits.data(), digits.size());
 }
 
 void JsonObject::Key(std::string_view key) {
