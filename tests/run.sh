@@ -4,8 +4,8 @@
 #
 #   tests/run.sh [--preset asan|release|tsan] [--only STEP]…
 #
-# Steps of asan (the default): format shellcheck lint simulator unit blackbox quickstart tsan tidy.
-# Steps of release: simulator unit blackbox quickstart. Step of tsan: unit (of the rooms below gRPC).
+# Steps of asan (the default): format shellcheck lint simulator unit property blackbox quickstart tsan tidy.
+# Steps of release: simulator unit property blackbox quickstart. Step of tsan: unit (of the rooms below gRPC).
 #
 # The suites are told where things are: LMBROKER_BINARIES (lmbrokerd, lmbroker), GRPCURL.
 set -euo pipefail
@@ -41,8 +41,8 @@ while (($# > 0)); do
   shift
 done
 case $preset in
-  asan) steps=(format shellcheck lint simulator unit blackbox quickstart tsan tidy) ;;
-  release) steps=(simulator unit blackbox quickstart) ;;
+  asan) steps=(format shellcheck lint simulator unit property blackbox quickstart tsan tidy) ;;
+  release) steps=(simulator unit property blackbox quickstart) ;;
   tsan) steps=(unit) ;;
   *) usage ;;
 esac
@@ -149,6 +149,7 @@ run_step() {
     lint) python_suite lint tests/lint ;;
     simulator) python_suite simulator tests/simulator ;;
     unit) ! compile "$preset" || ctest_suite "$preset" ;;
+    property) ! compile "$preset" || python_suite property tests/property ;;
     blackbox)
       compile "$preset" || return 0
       build_grpcurl || echo "grpcurl could not be built: the tests that need it fail"

@@ -7,6 +7,7 @@ can answer. It reads HTTP/1.1 strictly: what a careful server would refuse is re
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import ssl
@@ -25,6 +26,7 @@ _READ = 256 << 10
 _HANDSHAKE_SECONDS = 10.0
 
 _NAME_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_TARGET = re.compile("[!-~]+")
 
 
 class Handler(Protocol):
@@ -220,7 +222,7 @@ def _request_line(line: str) -> tuple[str, str, str]:
         raise ApiError(400, "not a request line")
     if not words[0] or not _NAME_CHARACTERS.issuperset(words[0]):
         raise ApiError(400, "not a method")
-    if any(not "!" <= char <= "~" for char in words[1]):
+    if not _TARGET.fullmatch(words[1]):
         raise ApiError(400, "the target contains characters that must be escaped")
     return words[0], words[1], words[2]
 
