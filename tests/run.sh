@@ -127,8 +127,8 @@ build_grpcurl() {
   export GRPCURL=$root/build/tools/grpcurl-$grpcurl_version
   [[ -x $GRPCURL ]] && return
   CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-trimpath GOBIN=$root/build/tools/go-bin \
-    go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
-  mv "$root/build/tools/go-bin/grpcurl" "$GRPCURL"
+    go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version" &&
+    mv "$root/build/tools/go-bin/grpcurl" "$GRPCURL"
 }
 
 sources() { git ls-files -z -- '*.cc' '*.h'; }

@@ -100,6 +100,7 @@ App::App(Config config, Opened opened)
       background_(kBackground),
       refusals_(*parts_.audit, *parts_.clock),
       forwarder_({.clock = *parts_.clock,
+                  .scheduler = *parts_.loop,
                   .policy = policy_,
                   .custody = *parts_.custody,
                   .client = client_,

@@ -56,7 +56,7 @@ Task<absl::StatusOr<ForwardReply>> Forwarder::Forward(CallContext& context, Forw
   if (!entry.ok()) co_return entry.status();
   record.access_id = (*entry)->key.access_id;
 
-  audit::IntentDurable intent(context.audit, DurabilityOf(*call.request));
+  audit::IntentDurable intent(context.audit, DurabilityOf(*call.request), parts_.scheduler);
   const absl::Status recorded = co_await intent;
   if (!recorded.ok()) co_return recorded;
 

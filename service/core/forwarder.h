@@ -14,6 +14,7 @@
 #include "service/audit/call_audit.h"
 #include "service/base/clock.h"
 #include "service/base/names.h"
+#include "service/base/scheduler.h"
 #include "service/base/task.h"
 #include "service/core/call_context.h"
 #include "service/core/custody.h"
@@ -47,6 +48,7 @@ class Forwarder {
  public:
   struct Parts {
     const Clock& clock;
+    Scheduler& scheduler;  // on whose thread calls go on after a wait
     const PolicyHolder& policy;
     const Custody& custody;
     http::Client& client;

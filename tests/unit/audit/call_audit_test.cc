@@ -13,6 +13,7 @@
 #include "service/base/error.h"
 #include "service/base/task.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_scheduler.h"
 #include "tests/fakes/recording_audit_log.h"
 #include "tests/support/status_matchers.h"
 
@@ -29,6 +30,7 @@ class CallAuditTest : public testing::Test {
 
   RecordingAuditLog log_;
   FakeClock clock_;
+  FakeScheduler scheduler_{clock_};
   RefusalLimiter refusals_{log_, clock_};
 };
 
@@ -161,8 +163,8 @@ TEST_F(CallAuditTest, BlockingIntentWaitsForTheDisk) {
   audit.Outcome(absl::OkStatus());
 }
 
-Task<absl::Status> WriteIntent(CallAudit& audit, Durability durability) {
-  IntentDurable intent(audit, durability);
+Task<absl::Status> WriteIntent(CallAudit& audit, Durability durability, Scheduler& scheduler) {
+  IntentDurable intent(audit, durability, scheduler);
   absl::Status status = co_await intent;
   co_return status;
 }
@@ -171,9 +173,11 @@ TEST_F(CallAuditTest, CoroutineGoesOnWhenTheDiskHasIt) {
   log_.Set(Mode::kHolds);
   CallAudit audit(log_, refusals_, clock_, Known());
   std::optional<absl::Status> result;
-  Start(WriteIntent(audit, Durability::kOnDisk), [&](absl::Status status) { result = std::move(status); });
+  Start(WriteIntent(audit, Durability::kOnDisk, scheduler_), [&](absl::Status status) { result = std::move(status); });
   EXPECT_FALSE(result.has_value());
   std::thread([&] { log_.Release(); }).join();
+  EXPECT_FALSE(result.has_value());  // not on the log's thread
+  scheduler_.RunDue();
   ASSERT_TRUE(result.has_value());
   EXPECT_THAT(*result, IsOk());
   audit.Outcome(*result);
@@ -182,7 +186,8 @@ TEST_F(CallAuditTest, CoroutineGoesOnWhenTheDiskHasIt) {
 TEST_F(CallAuditTest, CoroutineGoesOnAtOnceWhenThereIsNothingToWaitFor) {
   CallAudit audit(log_, refusals_, clock_, Known());
   std::optional<absl::Status> result;
-  Start(WriteIntent(audit, Durability::kFlushedSoon), [&](absl::Status status) { result = std::move(status); });
+  Start(WriteIntent(audit, Durability::kFlushedSoon, scheduler_),
+        [&](absl::Status status) { result = std::move(status); });
   ASSERT_TRUE(result.has_value());
   EXPECT_THAT(*result, IsOk());
   audit.Outcome(*result);
@@ -192,8 +197,9 @@ TEST_F(CallAuditTest, CoroutineIsToldThatTheDiskHangs) {
   log_.Set(Mode::kHolds);
   CallAudit audit(log_, refusals_, clock_, Known());
   std::optional<absl::Status> result;
-  Start(WriteIntent(audit, Durability::kOnDisk), [&](absl::Status status) { result = std::move(status); });
+  Start(WriteIntent(audit, Durability::kOnDisk, scheduler_), [&](absl::Status status) { result = std::move(status); });
   log_.Expire();
+  scheduler_.RunDue();
   ASSERT_TRUE(result.has_value());
   EXPECT_THAT(*result, RefusedWith(Reason::kAuditUnavailable));
   audit.Outcome(*result);

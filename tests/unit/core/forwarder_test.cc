@@ -11,6 +11,7 @@
 
 #include "service/policy/parse.h"
 #include "tests/fakes/fake_http_client.h"
+#include "tests/fakes/fake_scheduler.h"
 #include "tests/unit/core/core_fixture.h"
 
 namespace lmbroker::core {
@@ -67,6 +68,7 @@ class ForwarderTest : public CoreTest {
                         .idempotent = idempotent};
     Start(forwarder_.Forward(call.context(), std::move(forward)),
           [this](absl::StatusOr<ForwardReply> reply) { result_ = std::move(reply); });
+    scheduler_.RunDue();
   }
 
   // A call may not die before its transfer.
@@ -78,7 +80,9 @@ class ForwarderTest : public CoreTest {
   static http::RequestParts Post() { return {.method = "POST", .path = "/device/devices", .body = "{}"}; }
 
   http::FakeHttpClient client_{clock_};
+  FakeScheduler scheduler_{clock_};
   Forwarder forwarder_{{.clock = clock_,
+                        .scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,
                         .client = client_,
@@ -129,6 +133,7 @@ TEST_F(ForwarderTest, WhatWasAuthorisedIsWhatIsSent) {
   const auto shared = std::make_shared<const http::CanonicalRequest>(*std::move(request));
   Start(forwarder_.Forward(call->context(), {.portal = Acme(), .credential = std::nullopt, .request = shared}),
         [](const absl::StatusOr<ForwardReply>&) {});
+  scheduler_.RunDue();
   EXPECT_EQ(&client_.request().request(), shared.get());
   AnswerAll();
 }
@@ -140,6 +145,7 @@ TEST_F(ForwarderTest, NothingIsSentBeforeTheIntentIsOnDisk) {
   Begin(*call, Post());
   EXPECT_EQ(client_.sent(), 0U);
   audit_log_.Release();
+  scheduler_.RunDue();
   EXPECT_EQ(client_.sent(), 1U);
   AnswerAll();
 }
