@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -14,11 +15,26 @@
 
 namespace lmbroker::http {
 
+// The rest of a reply that was handed over at its head. Used on the client's own thread. Destroyed before its end it
+// ends the transfer and the connection.
+class BodyReader {
+ public:
+  // A piece, never empty; an empty one is the end of the body; or why the reply is cut: PORTAL_UNREACHABLE,
+  // PORTAL_ERROR (not HTTP), DEADLINE, DRAINING, or CANCELLED.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+  virtual ~BodyReader() = default;
+
+  // Asks for the next piece, when the one before has come. Calls `done` once, from within or later. As long as nobody
+  // asks, no more than 256 KiB are taken from the portal's socket.
+  virtual void Next(Done done) = 0;
+};
+
 // A portal's answer, whatever its status code: an HTTP error is data here (style: an upstream error is a value).
 struct Response {
   int status = 0;
-  std::vector<NameValue> headers;  // as received, every one
-  std::string body;                // decoded from its transfer coding (not from its content coding)
+  std::vector<NameValue> headers;    // as received, every one
+  std::string body;                  // decoded from its transfer coding (not from its content coding)
+  std::shared_ptr<BodyReader> rest;  // with SendOptions::streaming: what follows; null when `body` is the whole
 };
 
 // Whether LM can have seen the request. The rules for repeats rest on it (law 6).
@@ -36,6 +52,7 @@ struct TransferResult {
 struct SendOptions {
   absl::Duration deadline;  // on Clock::Monotonic
   std::size_t most_reply_bytes = 32 << 20;
+  bool streaming = false;     // hands the reply over as soon as its head is there; its length has no limit
   std::stop_token cancelled;  // a stop request ends the transfer and closes its connection
 };
 

@@ -51,15 +51,18 @@ Connection::Remains Connection::Close() {
 
 void Connection::OnEvents(int, std::uint32_t) {
   std::optional<Outcome> outcome;
+  std::shared_ptr<Exchange> streaming;
   {
     const MutexLock lock(mutex_);
     if (tls_ == nullptr) return;
     if (exchange_ != nullptr) {
+      if (exchange_->streaming()) streaming = exchange_;
       outcome = Advance();
     } else if (!IsQuiet()) {
       outcome.emplace();
     }
   }
+  if (streaming != nullptr) streaming->Deliver();
   if (outcome.has_value()) owner_.OnOutcome(shared_from_this(), *std::move(outcome));
 }
 
@@ -71,17 +74,18 @@ bool Connection::IsQuiet() {
 
 std::optional<Connection::Outcome> Connection::Advance() {
   if (!send_broken_) send_broken_ = !exchange_->Send(*tls_);
+  if (exchange_->full()) return std::nullopt;  // Resume goes on
   const absl::StatusOr<State> read = ReadReply();
   if (!read.ok()) return End(read.status());
   if (*read == State::kDone) {
-    PostAnotherTurn();
+    if (!exchange_->full()) PostAnotherTurn();
     return std::nullopt;
   }
   ReplyParser& reply = exchange_->reply();
   if (reply.done()) {
     const bool kept = *read == State::kAgain && reply.reusable() && exchange_->all_sent() && !send_broken_ &&
                       exchanges_ < most_exchanges_;
-    Outcome outcome = End(reply.TakeResponse());
+    Outcome outcome = End(exchange_->TakeResponse());
     outcome.kept = kept;
     return outcome;
   }
@@ -97,7 +101,7 @@ std::optional<Connection::Outcome> Connection::Advance() {
 absl::StatusOr<State> Connection::ReadReply() {
   ReplyParser& reply = exchange_->reply();
   ReadBuffer buffer;
-  for (int i = 0; i < kReadsPerTurn; ++i) {
+  for (int i = 0; i < kReadsPerTurn && !exchange_->full(); ++i) {
     const IoResult io = tls_->Receive(buffer);
     if (io.state == State::kClosed) reply.EndOfStream();
     if (io.state != State::kDone) return io.state;

@@ -49,6 +49,9 @@ class Connection final : public EventLoop::Watcher, public std::enable_shared_fr
   };
   Remains Close();
 
+  // Reads on, soon, after the reader of a streaming reply was behind.
+  void Resume() { PostAnotherTurn(); }
+
   void OnEvents(int socket, std::uint32_t events) override;
 
  private:

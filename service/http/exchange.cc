@@ -1,8 +1,10 @@
 #include "service/http/exchange.h"
 
+#include <limits>
 #include <utility>
 
 #include "service/base/error.h"
+#include "service/http/connection.h"
 
 namespace lmbroker::http {
 
@@ -13,7 +15,7 @@ Exchange::Exchange(WireRequest wire, OutgoingRequest request, SendOptions option
       wire_(std::move(wire)),
       size_(wire_.first.view().size() + wire_.rest.size()),
       options_(std::move(options)),
-      reply_(options_.most_reply_bytes),
+      reply_(options_.streaming ? std::numeric_limits<std::size_t>::max() : options_.most_reply_bytes),
       done_(std::move(done)) {
   if (!wire_.rest.empty()) request_.emplace(std::move(request));
 }
@@ -51,12 +53,66 @@ bool Exchange::Send(TlsConnection& tls) {
   return true;
 }
 
+// What the receiver of a streaming reply holds of it.
+class Exchange::Body final : public BodyReader {
+ public:
+  explicit Body(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  ~Body() override { exchange_->Abandon(); }
+  Body(const Body&) = delete;
+  Body& operator=(const Body&) = delete;
+
+  void Next(Done done) override { exchange_->NextPiece(std::move(done)); }
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
+};
+
+void Exchange::Deliver() {
+  if (finished_ || reply_taken_ || !reply_.head_complete()) return;
+  if (std::exchange(head_given_, true)) return TellReader();
+  Response head = reply_.TakeHead();
+  head.rest = std::make_shared<Body>(shared_from_this());
+  Client::Done done = std::exchange(done_, nullptr);
+  done({.response = std::move(head), .delivery = delivery()});
+}
+
+Response Exchange::TakeResponse() {
+  if (head_given_) return {};  // the body's reader takes the rest
+  reply_taken_ = true;
+  return reply_.TakeResponse();
+}
+
+void Exchange::NextPiece(BodyReader::Done done) {
+  reader_ = std::move(done);
+  TellReader();
+}
+
+// A piece or the end, when there is one and it is wanted.
+void Exchange::TellReader() {
+  if (reader_ == nullptr || (reply_.body_size() == 0 && !finished_)) return;
+  if (full() && connection_ != nullptr) connection_->Resume();
+  absl::StatusOr<std::string> piece = reply_.TakeBody();
+  if (piece->empty() && !end_.ok()) piece = end_;
+  BodyReader::Done reader = std::exchange(reader_, nullptr);
+  reader(std::move(piece));
+}
+
+void Exchange::Abandon() {
+  if (finished_) return;
+  loop_.Post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self != nullptr && !self->finished()) self->owner_.EndEarly(self, Cancelled());
+  });
+}
+
 void Exchange::Finish(absl::StatusOr<Response> response) {
   loop_.CancelTimer(deadline_);
   on_cancel_.reset();
   connection_.reset();
-  Client::Done done = std::move(done_);
-  done_ = nullptr;
+  finished_ = true;
+  end_ = response.status();
+  if (head_given_) return TellReader();
+  Client::Done done = std::exchange(done_, nullptr);
   done({.response = std::move(response), .delivery = delivery()});
 }
 

@@ -17,7 +17,8 @@ namespace lmbroker::http {
 class Connection;
 
 // One transfer under way: what is left to send, and what came of the reply. It is either placed on a connection, whose
-// mutex then guards it, or waits in the pool's queue, whose mutex does. Only the loop's thread finishes it.
+// mutex then guards it, or waits in the pool's queue, whose mutex does. Only the loop's thread reads its reply, hands
+// that over, and finishes it.
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   // Whoever placed the exchange.
@@ -43,15 +44,28 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   Delivery delivery() const { return sent_ == 0 ? Delivery::kNotSent : Delivery::kMaybeSent; }
   ReplyParser& reply() { return reply_; }
 
+  // Streaming, on the loop's thread: whether the reader is so far behind that nothing more is to be read; hands over,
+  // without a lock, what came of the reply; takes what is left of it at its end.
+  bool full() const { return options_.streaming && reply_.body_size() >= kMostBuffered; }
+  bool streaming() const { return options_.streaming; }
+  void Deliver();
+  Response TakeResponse();
+
   // On the loop's thread, or where Arm came before.
   const std::shared_ptr<Connection>& connection() const { return connection_; }
   void set_connection(std::shared_ptr<Connection> connection) { connection_ = std::move(connection); }
 
   // Hands the result to the caller. On the loop's thread; on the sender's when the exchange never had a place.
   void Finish(absl::StatusOr<Response> response);
-  bool finished() const { return done_ == nullptr; }
+  bool finished() const { return finished_; }
 
  private:
+  class Body;
+  static constexpr std::size_t kMostBuffered = std::size_t{256} << 10;
+
+  void NextPiece(BodyReader::Done done);
+  void TellReader();
+  void Abandon();
   // Runs on the thread that cancels.
   void PostCancel();
 
@@ -64,6 +78,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   const SendOptions options_;
   ReplyParser reply_;
   Client::Done done_;
+  bool head_given_ = false;
+  bool reply_taken_ = false;
+  bool finished_ = false;
+  absl::Status end_;         // once finished, how
+  BodyReader::Done reader_;  // waits for a piece
   std::shared_ptr<Connection> connection_;
   bool armed_ = false;
   EventLoop::Timer deadline_;

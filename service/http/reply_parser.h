@@ -34,8 +34,14 @@ class ReplyParser {
   bool done() const { return done_; }
   // Once done: whether the portal keeps the connection and sent nothing behind the reply.
   bool reusable() const { return reusable_; }
-  // Once done, the reply.
+  // Once done, the reply, or what was not taken of it.
   Response TakeResponse() { return std::move(response_); }
+
+  // Whether status and headers are whole; they can be taken once, and the body piece by piece.
+  bool head_complete() const { return head_complete_; }
+  Response TakeHead() { return {.status = response_.status, .headers = std::move(response_.headers)}; }
+  std::size_t body_size() const { return response_.body.size(); }
+  std::string TakeBody() { return std::exchange(response_.body, {}); }
 
  private:
   static const http_parser_settings& Settings();

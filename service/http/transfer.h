@@ -31,4 +31,35 @@ class [[nodiscard]] Transfer {
   TransferResult result_{.response = absl::UnknownError("pending")};
 };
 
+// BodyReader::Next for coroutines: `NextPiece next(reader); const absl::StatusOr<std::string> piece = co_await next;`.
+// On the client's thread.
+class [[nodiscard]] NextPiece {
+ public:
+  explicit NextPiece(BodyReader& reader) : reader_(reader) {}
+
+  bool await_ready() const noexcept { return false; }
+  bool await_suspend(std::coroutine_handle<> waiter) {
+    reader_.Next([this, waiter](absl::StatusOr<std::string> piece) {
+      piece_ = std::move(piece);
+      // Told from within, it goes on without a resumption: a long body would pile them up.
+      if (state_ == State::kAsking) {
+        state_ = State::kTold;
+      } else {
+        waiter.resume();
+      }
+    });
+    if (state_ == State::kTold) return false;
+    state_ = State::kWaiting;
+    return true;
+  }
+  absl::StatusOr<std::string> await_resume() { return std::move(piece_); }
+
+ private:
+  enum class State { kAsking, kTold, kWaiting };
+
+  BodyReader& reader_;
+  State state_ = State::kAsking;
+  absl::StatusOr<std::string> piece_ = absl::UnknownError("pending");
+};
+
 }  // namespace lmbroker::http
