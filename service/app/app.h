@@ -20,6 +20,7 @@
 #include "service/base/metrics.h"
 #include "service/base/random.h"
 #include "service/base/ticker.h"
+#include "service/core/attempts.h"
 #include "service/core/credential_admin.h"
 #include "service/core/custody.h"
 #include "service/core/forwarder.h"
@@ -96,6 +97,7 @@ class App {
   http::MeteredClient client_;
   Executor background_;  // what outlives its call; its work uses everything above
   audit::RefusalLimiter refusals_;
+  core::Attempts attempts_;
   core::Forwarder forwarder_;
   core::TokenCreate token_create_;
   core::TokenList token_list_;

@@ -12,14 +12,14 @@
 #include <absl/status/statusor.h>
 
 #include "service/audit/call_audit.h"
-#include "service/base/clock.h"
 #include "service/base/names.h"
 #include "service/base/scheduler.h"
 #include "service/base/task.h"
+#include "service/core/attempts.h"
 #include "service/core/call_context.h"
 #include "service/core/custody.h"
 #include "service/core/policy_holder.h"
-#include "service/http/client.h"
+#include "service/http/headers.h"
 #include "service/http/request.h"
 #include "service/portal/rate_limit.h"
 
@@ -47,12 +47,10 @@ struct ForwardReply {
 class Forwarder {
  public:
   struct Parts {
-    const Clock& clock;
     Scheduler& scheduler;  // on whose thread calls go on after a wait
     const PolicyHolder& policy;
     const Custody& custody;
-    http::Client& client;
-    portal::BudgetTable& budgets;
+    const Attempts& attempts;
     std::size_t most_reply_bytes = 32 << 20;
   };
 

@@ -81,12 +81,11 @@ class ForwarderTest : public CoreTest {
 
   http::FakeHttpClient client_{clock_};
   FakeScheduler scheduler_{clock_};
-  Forwarder forwarder_{{.clock = clock_,
-                        .scheduler = scheduler_,
+  Attempts attempts_{{.clock = clock_, .client = client_, .budgets = budgets_, .most_reply_bytes = 1024}};
+  Forwarder forwarder_{{.scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,
-                        .client = client_,
-                        .budgets = budgets_,
+                        .attempts = attempts_,
                         .most_reply_bytes = 1024}};
   std::optional<absl::StatusOr<ForwardReply>> result_;
 };
