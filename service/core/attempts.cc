@@ -26,9 +26,12 @@ Task<Dispatched> Attempts::Send(Dispatch dispatch) const {
   Dispatched sent{.result = {.response = absl::UnknownError("not sent")}};
   do {
     // The budget of the endpoint is waited for here.
-    http::Transfer transfer(
-        parts_.client, sign::Signer::Sign(call, dispatch.entry.key, parts_.clock.Now(), dispatch.request_id),
-        {.deadline = dispatch.deadline, .most_reply_bytes = parts_.most_reply_bytes, .cancelled = dispatch.cancelled});
+    http::Transfer transfer(parts_.client,
+                            sign::Signer::Sign(call, dispatch.entry.key, parts_.clock.Now(), dispatch.request_id),
+                            {.deadline = dispatch.deadline,
+                             .most_reply_bytes = parts_.most_reply_bytes,
+                             .streaming = dispatch.streaming,
+                             .cancelled = dispatch.cancelled});
     sent.result = co_await transfer;
     ++sent.attempts;
     if (const auto& reply = sent.result.response; reply.ok()) {

@@ -27,6 +27,7 @@ struct Dispatch {
   absl::Duration deadline;  // on Clock::Monotonic
   std::stop_token cancelled;
   bool repeatable = false;  // a second one does no harm: a GET, or the caller's word
+  bool streaming = false;   // the reply is wanted at its head (http::SendOptions)
 };
 
 // What came of it.

@@ -4,72 +4,58 @@
 
 #include "service/audit/intent_durable.h"
 #include "service/audit/record.h"
-#include "service/base/error.h"
+#include "service/base/status_macros.h"
 #include "service/core/call_description.h"
+#include "service/core/lost_answer.h"
 #include "service/portal/scrub.h"
 
 namespace lmbroker::core {
-namespace {
-
-bool IsRepeatable(const ForwardCall& call) { return call.request->method() == http::Method::kGet || call.idempotent; }
-
-// What to tell when no reply came. LM may have acted on a request of which some left: unless a repeat does no harm,
-// that is the answer, whatever ended the wait.
-absl::Status Failure(const ForwardCall& call, const http::TransferResult& result) {
-  absl::Status status = result.response.status();
-  const bool lost = IsRefusal(status, Reason::kPortalUnreachable) || IsRefusal(status, Reason::kDeadline) ||
-                    IsRefusal(status, Reason::kPortalError);
-  if (!lost || result.delivery == http::Delivery::kNotSent || IsRepeatable(call)) return status;
-  auto metadata = MetadataOf(status);
-  metadata["cause"] = ReasonName(*ReasonOf(status));
-  return Refuse(Reason::kOutcomeUnknown,
-                "The portal received the call, but its answer was lost, so it may have happened; read the resource "
-                "before you repeat the call.",
-                {.metadata = std::move(metadata)});
-}
-
-}  // namespace
-
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters): outlives the task, as the header says
 Task<absl::StatusOr<ForwardReply>> Forwarder::Forward(CallContext& context, ForwardCall call) const {
-  audit::Record& record = context.audit.fields();
-  Describe(*call.request, call.portal, record);
-
-  const auto engine = parts_.policy.Get();
-  const auto authorized = engine->Authorize(context.caller, call.portal, call.credential, call.request);
-  if (!authorized.ok()) co_return authorized.status();
-  record.rule = authorized->rule();
-  record.credential = authorized->credential().ToString();
-
-  const auto entry = parts_.custody.Lookup(authorized->credential());
-  if (!entry.ok()) co_return entry.status();
-  record.access_id = (*entry)->key.access_id;
+  const auto cleared = Clear(context, call);
+  if (!cleared.ok()) co_return cleared.status();
 
   audit::IntentDurable intent(context.audit, DurabilityOf(*call.request), parts_.scheduler);
   const absl::Status recorded = co_await intent;
   if (!recorded.ok()) co_return recorded;
 
-  auto sending = parts_.attempts.Send({.call = *authorized,
-                                       .entry = **entry,
+  auto sending = parts_.attempts.Send({.call = cleared->call,
+                                       .entry = *cleared->entry,
                                        .request_id = context.request_id,
                                        .deadline = context.deadline,
                                        .cancelled = context.cancelled,
-                                       .repeatable = IsRepeatable(call)});
+                                       .repeatable = call.repeatable()});
   Dispatched sent = co_await sending;
+  audit::Record& record = context.audit.fields();
   record.attempts = sent.attempts;
-  if (!sent.result.response.ok()) co_return Failure(call, sent.result);
+  const bool repeatable = call.repeatable();
+  if (!sent.result.response.ok()) {
+    co_return ToldOfLostAnswer(sent.result.response.status(), sent.result.delivery, repeatable);
+  }
 
   http::Response& response = *sent.result.response;
   record.http_status = response.status;
-  const absl::Status scrubbed = portal::ScrubReply(response, (*entry)->forms, parts_.most_reply_bytes);
-  if (!scrubbed.ok()) co_return Failure(call, {.response = scrubbed, .delivery = http::Delivery::kMaybeSent});
+  const absl::Status scrubbed = portal::ScrubReply(response, cleared->entry->forms, parts_.most_reply_bytes);
+  if (!scrubbed.ok()) co_return ToldOfLostAnswer(scrubbed, http::Delivery::kMaybeSent, repeatable);
   co_return ForwardReply{.status = response.status,
                          .headers = http::PassedReplyHeaders(response.headers),
                          .body = std::move(response.body),
-                         .credential = authorized->credential(),
+                         .credential = cleared->call.credential(),
                          .attempts = sent.attempts,
                          .budget = sent.budget,
                          .request_id = context.request_id};
+}
+
+absl::StatusOr<Forwarder::Cleared> Forwarder::Clear(CallContext& context, const ForwardCall& call) const {
+  audit::Record& record = context.audit.fields();
+  Describe(*call.request, call.portal, record);
+  ASSIGN_OR_RETURN(policy::AuthorizedCall authorized,
+                   parts_.policy.Get()->Authorize(context.caller, call.portal, call.credential, call.request));
+  record.rule = authorized.rule();
+  record.credential = authorized.credential().ToString();
+  ASSIGN_OR_RETURN(std::shared_ptr<const Custody::Entry> entry, parts_.custody.Lookup(authorized.credential()));
+  record.access_id = entry->key.access_id;
+  return Cleared{.call = std::move(authorized), .entry = std::move(entry)};
 }
 
 }  // namespace lmbroker::core

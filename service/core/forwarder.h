@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "service/audit/call_audit.h"
@@ -30,6 +32,8 @@ struct ForwardCall {
   std::optional<CredentialName> credential;  // unset: the one that the grant binds
   std::shared_ptr<const http::CanonicalRequest> request;
   bool idempotent = false;  // the caller says that a repeat does no harm
+
+  bool repeatable() const { return idempotent || request->method() == http::Method::kGet; }
 };
 
 // The portal's answer, as the caller may see it. An HTTP error of the portal is an answer, too.
@@ -41,6 +45,17 @@ struct ForwardReply {
   int attempts = 1;
   std::optional<portal::RateLimit> budget;  // what the portal's headers said
   std::string request_id;                   // of its audit records
+};
+
+// Where a streamed reply goes, one part after the other. On the scheduler's thread.
+class ReplySink {
+ public:
+  // Told when there is room for the next part; false: the caller has left.
+  using Done = absl::AnyInvocable<void(bool)>;
+  virtual ~ReplySink() = default;
+
+  virtual void Head(ForwardReply head, Done done) = 0;  // without its body
+  virtual void Chunk(std::string bytes, Done done) = 0;
 };
 
 // Safe for concurrent use. The parts must outlive it.
@@ -62,7 +77,19 @@ class Forwarder {
   // DEADLINE, OUTCOME_UNKNOWN (sent, no answer, not repeatable); CANCELLED. `context` must live until the task ends.
   Task<absl::StatusOr<ForwardReply>> Forward(CallContext& context, ForwardCall call) const;
 
+  // The same for a reply of any length, which goes to `sink` as it comes: no more of it than one buffer is held. An
+  // error after the head is the end of a reply that was cut. `sink` must live until the task ends.
+  Task<absl::Status> ForwardStream(CallContext& context, ForwardCall call, ReplySink& sink) const;
+
  private:
+  // A call that may go out, and with which key.
+  struct Cleared {
+    policy::AuthorizedCall call;
+    std::shared_ptr<const Custody::Entry> entry;
+  };
+  // Judges the call and looks its credential up; tells the audit what it is about.
+  absl::StatusOr<Cleared> Clear(CallContext& context, const ForwardCall& call) const;
+
   Parts parts_;
 };
 

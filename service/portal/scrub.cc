@@ -203,6 +203,26 @@ absl::Status ScrubReply(http::Response& reply, const SecretForms& forms, std::si
   return absl::OkStatus();
 }
 
+Scrubber::Scrubber(http::Response& reply, const SecretForms& forms, std::size_t most_bytes)
+    : forms_(forms), most_bytes_(most_bytes), held_{.status = reply.status, .headers = reply.headers} {
+  for (http::NameValue& header : reply.headers) ScrubText(header.value, forms);
+}
+
+absl::Status Scrubber::Feed(std::string_view piece, std::string&) {
+  if (piece.size() > most_bytes_ - held_.body.size()) {
+    return Refuse(Reason::kReplyTooLarge,
+                  fmt::format("The portal's reply has more than {} bytes; ask for less of it.", most_bytes_));
+  }
+  held_.body += piece;
+  return absl::OkStatus();
+}
+
+absl::Status Scrubber::Finish(std::string& out) {
+  RETURN_IF_ERROR(ScrubReply(held_, forms_, most_bytes_));
+  out += held_.body;
+  return absl::OkStatus();
+}
+
 void ScrubText(std::string& text, const SecretForms& forms) {
   forms.Mask(text);
   Replace(text, FindSignatures(text));

@@ -23,6 +23,23 @@ namespace lmbroker::portal {
 // not handed on: an unknown Content-Encoding, a broken stream, or JSON nested deeper than 256 is PORTAL_ERROR.
 absl::Status ScrubReply(http::Response& reply, const SecretForms& forms, std::size_t most_bytes);
 
+// The same for a reply that comes in pieces. Holds it whole until its end.
+class Scrubber {
+ public:
+  // Scrubs the headers at once. `reply` holds head and no body; `forms` must outlive this.
+  Scrubber(http::Response& reply, const SecretForms& forms, std::size_t most_bytes);
+
+  // Takes the next piece and appends to `out` what can be handed on of all so far.
+  absl::Status Feed(std::string_view piece, std::string& out);
+  // The same at the end.
+  absl::Status Finish(std::string& out);
+
+ private:
+  const SecretForms& forms_;
+  const std::size_t most_bytes_;
+  http::Response held_;
+};
+
 // The first two rules for a text of its own.
 void ScrubText(std::string& text, const SecretForms& forms);
 

@@ -55,6 +55,9 @@ class CallQueue {
   // Runs `work` on the queue's thread, soon. From any thread.
   void Post(http::EventLoop::Work work) { loop_.Post(std::move(work)); }
 
+  // Timers, on the queue's thread.
+  Scheduler& scheduler() { return loop_; }
+
   // On the queue's thread: a call came; gRPC is done with one.
   void Enter() { ++calls_; }
   void Leave() { --calls_; }

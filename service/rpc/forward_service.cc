@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "service/base/status_macros.h"
+#include "service/base/task.h"
 #include "service/rpc/convert.h"
+#include "service/rpc/server_stream.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
@@ -35,6 +37,34 @@ void Write(core::ForwardReply reply, v1::ForwardResponse& response) {
     ToProto(reply.budget->window, *budget.mutable_window());
   }
   response.set_request_id(std::move(reply.request_id));
+}
+
+// The messages of ForwardStream.
+class StreamedReply final : public core::ReplySink {
+ public:
+  explicit StreamedReply(MessageStream<v1::ForwardStreamResponse>& out) : out_(out) {}
+
+  void Head(core::ForwardReply head, Done done) override {
+    v1::ForwardStreamResponse message;
+    Write(std::move(head), *message.mutable_head());
+    out_.Write(message, std::move(done));
+  }
+  void Chunk(std::string bytes, Done done) override {
+    v1::ForwardStreamResponse message;
+    message.set_chunk(std::move(bytes));
+    out_.Write(message, std::move(done));
+  }
+
+ private:
+  MessageStream<v1::ForwardStreamResponse>& out_;
+};
+
+Task<absl::Status> Stream(const core::Forwarder* forwarder, core::CallContext* call, core::ForwardCall input,
+                          MessageStream<v1::ForwardStreamResponse>* out) {
+  StreamedReply reply(*out);
+  auto forwarding = forwarder->ForwardStream(*call, std::move(input), reply);
+  absl::Status status = co_await forwarding;
+  co_return status;
 }
 
 }  // namespace
@@ -68,6 +98,12 @@ void ForwardService::TakeCalls(CallQueue& queue) {
       [this](const v1::ForwardRequest& r) { return ParseForward(r, limits_); },
       [this](core::CallContext& call, core::ForwardCall input) { return forwarder_.Forward(call, std::move(input)); },
       [](core::ForwardReply reply, v1::ForwardResponse& out) { Write(std::move(reply), out); }, kAwaitedOften);
+  ServeStream(
+      edge_, queue, *this, &ForwardService::RequestForwardStream, "/lmbroker.v1.ForwardService/ForwardStream",
+      [this](const v1::ForwardRequest& r) { return ParseForward(r, limits_); },
+      [this](core::CallContext& call, core::ForwardCall input, MessageStream<v1::ForwardStreamResponse>& out) {
+        return Stream(&forwarder_, &call, std::move(input), &out);
+      });
 }
 
 }  // namespace lmbroker::rpc

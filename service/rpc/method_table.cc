@@ -11,6 +11,7 @@ using enum Work;
 
 constexpr std::array kMethods = {
     MethodRow{"/lmbroker.v1.ForwardService/Forward", kAnyIdentity, kAsync},
+    MethodRow{"/lmbroker.v1.ForwardService/ForwardStream", kAnyIdentity, kAsync},
     MethodRow{"/lmbroker.v1.TokenService/CreateToken", kAnyIdentity, kPortal},
     MethodRow{"/lmbroker.v1.TokenService/GetToken", kAnyIdentity, kPortal},
     MethodRow{"/lmbroker.v1.TokenService/ListTokens", kAnyIdentity, kPortal},

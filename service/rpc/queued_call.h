@@ -57,6 +57,7 @@ class QueuedCall {
   const Method& method() const { return *method_; }
   Call& call() { return *call_; }
   typename Method::Responder& responder() { return responder_; }
+  void CancelCall() { context_.TryCancel(); }
   void* finished_tag() { return on_finished_.tag(); }
 
   // Touch nothing afterwards: the queue's thread may be told, and destroy this, before it returns.

@@ -39,9 +39,12 @@ class StreamCall final : public QueuedCall<StreamCall<Method, Response>, Method>
   friend Base;
 
   explicit StreamCall(std::shared_ptr<const Method> method) : Base(std::move(method)) {}
-  ~StreamCall() = default;
+  ~StreamCall() { this->method().queue.scheduler().CancelTimer(abandon_); }
 
   void Work(typename Method::Input input) {
+    // A caller that stops reading, and said no deadline, would never let a message out.
+    abandon_ = this->method().queue.scheduler().AddTimer(this->call().context().deadline + kLastWord,
+                                                         [this] { this->CancelCall(); });
     Start(this->method().run(this->call().context(), std::move(input), static_cast<MessageStream<Response>&>(*this)),
           [this](const absl::Status& status) { this->Conclude(status); });
   }
@@ -57,7 +60,11 @@ class StreamCall final : public QueuedCall<StreamCall<Method, Response>, Method>
 
   void Answer(const grpc::Status& status) { this->responder().Finish(status, this->finished_tag()); }
 
+  // For a call that can still say that its deadline has passed.
+  static constexpr absl::Duration kLastWord = absl::Seconds(1);
+
   Done done_;
+  Scheduler::Timer abandon_;
   EventOf<StreamCall, &StreamCall::OnWritten> on_written_{*this};
 };
 

@@ -67,6 +67,7 @@ class Refusal(Exception):
     fields: list[str]  # of BadRequest
     retry_after: float | None  # seconds
     request_id: str
+    part: tuple[Any, bytes] | None = None  # of a stream: head and body that had come before
 
     def __str__(self) -> str:
         return f"{self.code} {self.reason or '(no reason)'}: {self.message} {self.metadata or ''} {self.fields or ''}"

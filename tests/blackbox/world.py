@@ -150,6 +150,31 @@ class World:
         """ForwardService/Forward at portal `acme`, unless `portal` says otherwise."""
         return self.call(who, "ForwardService/Forward", **{"portal": PORTAL, "method": method, "path": path} | fields)
 
+    def stream(self, who: str, method: str, path: str, /, *, timeout: float = 60.0, **fields: Any) -> Any:
+        """ForwardService/ForwardStream at portal `acme`: gRPC's iterator over the messages, which is also the call."""
+        wire, request_type, reply_type = schema().method("ForwardService/ForwardStream")
+        request = request_type(**{"portal": PORTAL, "method": method, "path": path} | fields)
+        stub = self.channel(who).unary_stream(wire, response_deserializer=reply_type.FromString)
+        return stub(request.SerializeToString(), timeout=timeout)
+
+    def read_stream(self, stream: Any) -> tuple[Any, bytes]:
+        """The head and the whole body. Throws Refusal, with what had come before it as `part`."""
+        head, body = None, bytearray()
+        try:
+            for message in stream:
+                if head is None:
+                    head = message.head
+                else:
+                    body += message.chunk
+        except grpc.RpcError as error:
+            self._note("a stream: refused", error)
+            refusal = refusal_of(error)
+            refusal.part = (head, bytes(body))
+            raise refusal from None
+        finally:
+            self.evidence.add("a stream", bytes(body[:100_000]))
+        return head, bytes(body)
+
     def cli(self, who: str, *arguments: str, secret: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """One run of `lmbroker` as a caller; `secret` is its standard input."""
         certificate, key = pki().pair(who)

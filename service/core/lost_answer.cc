@@ -1,0 +1,21 @@
+#include "service/core/lost_answer.h"
+
+#include <utility>
+
+#include "service/base/error.h"
+
+namespace lmbroker::core {
+
+absl::Status ToldOfLostAnswer(const absl::Status& status, http::Delivery delivery, bool repeatable) {
+  const bool lost = IsRefusal(status, Reason::kPortalUnreachable) || IsRefusal(status, Reason::kDeadline) ||
+                    IsRefusal(status, Reason::kPortalError);
+  if (!lost || delivery == http::Delivery::kNotSent || repeatable) return status;
+  auto metadata = MetadataOf(status);
+  metadata["cause"] = ReasonName(*ReasonOf(status));
+  return Refuse(Reason::kOutcomeUnknown,
+                "The portal received the call, but its answer was lost, so it may have happened; read the resource "
+                "before you repeat the call.",
+                {.metadata = std::move(metadata)});
+}
+
+}  // namespace lmbroker::core
