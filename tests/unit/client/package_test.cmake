@@ -6,6 +6,7 @@ endfunction()
 
 file(REMOVE_RECURSE ${DIR})
 run(${CMAKE_COMMAND} --install ${BUILD} --component development --prefix ${DIR}/installed)
-run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/package -B ${DIR}/consumer -DCMAKE_PREFIX_PATH=${DIR}/installed
+# Ninja as everywhere here: `make` is not installed for it.
+run(${CMAKE_COMMAND} -G Ninja -S ${CMAKE_CURRENT_LIST_DIR}/package -B ${DIR}/consumer -DCMAKE_PREFIX_PATH=${DIR}/installed
     -DEXAMPLE=${EXAMPLE} "-DCMAKE_CXX_FLAGS=${FLAGS}")
 run(${CMAKE_COMMAND} --build ${DIR}/consumer)
