@@ -2,11 +2,13 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,64 @@
 #include "service/http/client.h"
 
 namespace lmbroker::http {
+
+// The body of a streamed reply, as a test lets it come. Used by one thread at a time.
+class FakeBody {
+ public:
+  // What the receiver holds of it.
+  static std::shared_ptr<BodyReader> ReaderOf(const std::shared_ptr<FakeBody>& body) {
+    return std::make_shared<Reader>(body);
+  }
+
+  void Send(std::string piece) {
+    pieces_.push_back(std::move(piece));
+    Tell();
+  }
+  void End(absl::Status status = absl::OkStatus()) {
+    end_ = std::move(status);
+    Tell();
+  }
+
+  bool wanted() const { return done_ != nullptr; }
+  bool abandoned() const { return abandoned_; }
+  std::size_t unread() const { return pieces_.size(); }
+
+ private:
+  class Reader final : public BodyReader {
+   public:
+    explicit Reader(std::shared_ptr<FakeBody> body) : body_(std::move(body)) {}
+    ~Reader() override { body_->abandoned_ = !body_->ended_; }
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    void Next(Done done) override {
+      body_->done_ = std::move(done);
+      body_->Tell();
+    }
+
+   private:
+    const std::shared_ptr<FakeBody> body_;
+  };
+
+  void Tell() {
+    if (done_ == nullptr || (pieces_.empty() && !end_.has_value())) return;
+    absl::StatusOr<std::string> piece = std::string();
+    if (!pieces_.empty()) {
+      piece = std::move(pieces_.front());
+      pieces_.pop_front();
+    } else {
+      ended_ = true;
+      if (!end_->ok()) piece = *end_;
+    }
+    BodyReader::Done done = std::exchange(done_, nullptr);
+    done(std::move(piece));
+  }
+
+  std::deque<std::string> pieces_;
+  std::optional<absl::Status> end_;
+  BodyReader::Done done_;
+  bool ended_ = false;
+  bool abandoned_ = false;
+};
 
 // A client whose transfers wait until the test answers them: late, out of order, or never. It keeps Client's promises
 // (done exactly once, cancellation, deadline); tests/contract/http_client_contract_test.cc says so. A deadline passes
@@ -77,6 +137,13 @@ class FakeHttpClient final : public Client {
           {.response = Refuse(Reason::kReplyTooLarge, "Too large."), .delivery = Delivery::kMaybeSent});
     }
     transfer->Finish({.response = std::move(response), .delivery = Delivery::kMaybeSent});
+  }
+  // Ends the transfer at `index` with the head of a reply whose body comes later, as a streaming one wants it.
+  std::shared_ptr<FakeBody> AnswerHead(Response head, std::size_t index = 0) {
+    auto body = std::make_shared<FakeBody>();
+    head.rest = FakeBody::ReaderOf(body);
+    TakeAt(index)->Finish({.response = std::move(head), .delivery = Delivery::kMaybeSent});
+    return body;
   }
   void Fail(absl::Status status, Delivery delivery, std::size_t index = 0) {
     TakeAt(index)->Finish({.response = std::move(status), .delivery = delivery});
