@@ -29,8 +29,9 @@ void CallQueue::Start() {
 
 void CallQueue::Run() {
   loop_.Lend([this] { Wake(); });
-  while (!ending_ || calls_ > 0) {
-    bool busy = false;
+  bool busy = false;
+  while (!ending_ || calls_ > 0 || busy) {  // what the server's shutdown brought must be told before the queue ends
+    busy = false;
     for (int i = 0; i < kEventsPerTurn && TellNext(gpr_inf_past(GPR_CLOCK_REALTIME)); ++i) busy = true;
     if (loop_.Turn()) busy = true;
     if (!busy && loop_.MaySleep()) TellNext(gpr_inf_future(GPR_CLOCK_REALTIME));
