@@ -13,7 +13,7 @@ void SystemRandom::Fill(std::span<std::byte> out) {
 }
 
 void BufferedRandom::Fill(std::span<std::byte> out) {
-  if (out.size() > bytes_.size()) return source_.Fill(out);
+  if (out.size() > kAhead) return source_.Fill(out);
   const MutexLock lock(mutex_);
   if (bytes_.size() - used_ < out.size()) {
     source_.Fill(bytes_);

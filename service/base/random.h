@@ -32,10 +32,12 @@ class BufferedRandom final : public Random {
   void Fill(std::span<std::byte> out) override;
 
  private:
+  static constexpr std::size_t kAhead = 1024;
+
   Random& source_;
   Mutex mutex_;
-  std::array<std::byte, 1024> bytes_ ABSL_GUARDED_BY(mutex_){};
-  std::size_t used_ ABSL_GUARDED_BY(mutex_) = sizeof bytes_;
+  std::array<std::byte, kAhead> bytes_ ABSL_GUARDED_BY(mutex_){};
+  std::size_t used_ ABSL_GUARDED_BY(mutex_) = kAhead;
 };
 
 // A random UUID (RFC 9562, version 4) in lower-case text, 36 characters.

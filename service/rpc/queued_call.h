@@ -48,22 +48,23 @@ class QueuedCall {
   QueuedCall& operator=(const QueuedCall&) = delete;
 
  protected:
+  const Method& method() const { return *method_; }
+  Call& call() { return *call_; }  // NOLINT(bugprone-unchecked-optional-access): it is there from the arrival on
+  typename Method::Responder& responder() { return responder_; }
+  void CancelCall() { context_.TryCancel(); }
+  void* finished_tag() { return on_finished_.tag(); }
+
+  // Touch nothing afterwards: the queue's thread may be told, and destroy this, before it returns.
+  void Conclude(const absl::Status& status) { derived().Answer(call().End(status)); }
+
+ private:
+  friend Derived;
   explicit QueuedCall(std::shared_ptr<const Method> method) : method_(std::move(method)) {
     context_.AsyncNotifyWhenDone(on_done_.tag());
     method_->take(&context_, &request_, &responder_, method_->queue.queue(), on_arrived_.tag());
   }
   ~QueuedCall() = default;
 
-  const Method& method() const { return *method_; }
-  Call& call() { return *call_; }
-  typename Method::Responder& responder() { return responder_; }
-  void CancelCall() { context_.TryCancel(); }
-  void* finished_tag() { return on_finished_.tag(); }
-
-  // Touch nothing afterwards: the queue's thread may be told, and destroy this, before it returns.
-  void Conclude(const absl::Status& status) { derived().Answer(call_->End(status)); }
-
- private:
   Derived& derived() { return static_cast<Derived&>(*this); }
 
   void OnArrived(bool ok) {
@@ -76,17 +77,17 @@ class QueuedCall {
   }
 
   absl::StatusOr<typename Method::Input> Prepare() {
-    RETURN_IF_ERROR(call_->Admit());
+    RETURN_IF_ERROR(call().Admit());
     auto input = method_->parse(request_);
     RETURN_IF_ERROR(input.status());
-    RETURN_IF_ERROR(call_->CheckAudience());
+    RETURN_IF_ERROR(call().CheckAudience());
     return input;
   }
 
   // gRPC's last words: the answer is out (or never will be), and the call is over (or was cancelled), in any order.
   void OnFinished(bool) { OnLastWord(); }
   void OnDone(bool) {
-    if (context_.IsCancelled()) call_->Cancel();
+    if (context_.IsCancelled()) call().Cancel();
     OnLastWord();
   }
   void OnLastWord() {
