@@ -44,9 +44,6 @@ class QueuedCall {
   // Waits for the next call.
   static void Await(std::shared_ptr<const Method> method) { new Derived(std::move(method)); }
 
-  QueuedCall(const QueuedCall&) = delete;
-  QueuedCall& operator=(const QueuedCall&) = delete;
-
  protected:
   const Method& method() const { return *method_; }
   Call& call() { return *call_; }  // NOLINT(bugprone-unchecked-optional-access): it is there from the arrival on
@@ -64,6 +61,8 @@ class QueuedCall {
     method_->take(&context_, &request_, &responder_, method_->queue.queue(), on_arrived_.tag());
   }
   ~QueuedCall() = default;
+  QueuedCall(const QueuedCall&) = delete;
+  QueuedCall& operator=(const QueuedCall&) = delete;
 
   Derived& derived() { return static_cast<Derived&>(*this); }
 
