@@ -61,8 +61,6 @@ class QueuedCall {
     method_->take(&context_, &request_, &responder_, method_->queue.queue(), on_arrived_.tag());
   }
   ~QueuedCall() = default;
-  QueuedCall(const QueuedCall&) = delete;
-  QueuedCall& operator=(const QueuedCall&) = delete;
 
   Derived& derived() { return static_cast<Derived&>(*this); }
 
