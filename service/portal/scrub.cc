@@ -99,17 +99,19 @@ class FieldSearch {
       default:
         break;
     }
+    const std::string_view raw = lexer.string();
+    const Span span{.offset = lexer.string_offset(), .size = raw.size()};
+    if (HasEscapedSecret(raw)) Hide(span);
     if (level.at_value) {
-      TakeValue(level, lexer.string(), {.offset = lexer.string_offset(), .size = lexer.string().size()});
+      TakeValue(level, raw, span);
     } else {
-      level.member = lexer.string();
-      level.key_like = NamesKey(level.member);
+      level.member = raw;
+      level.key_like = NamesKey(raw);
     }
   }
 
   void TakeValue(Level& level, std::string_view raw, Span span) {
-    const bool escaped = raw.find('\\') != std::string_view::npos;
-    if (level.key_like || (escaped && forms_.FoundIn(Unescaped(raw)))) Hide(span);
+    if (level.key_like) Hide(span);
     if (level.is_array) return;
     if (level.member == "name") level.named_key_like = NamesKey(raw);
     if (level.member == "value") level.value = span;
@@ -124,6 +126,11 @@ class FieldSearch {
   void Hide(Span span) {
     const std::string_view value = text_.substr(span.offset, span.size);
     if (value.find_first_not_of('*') != std::string_view::npos) spans_.push_back(span);
+  }
+
+  // What stands there without escapes is found in the text as a whole.
+  bool HasEscapedSecret(std::string_view raw) const {
+    return raw.find('\\') != std::string_view::npos && forms_.FoundIn(Unescaped(raw));
   }
 
   static bool NamesKey(std::string_view raw) {

@@ -88,6 +88,7 @@ TEST(ScrubTest, BrokenJsonIsSearchedAsWell) {
 TEST(ScrubTest, TheKeyInUseIsMaskedAnywhere) {
   EXPECT_EQ(Scrubbed("<p>" + std::string(kKey) + "</p>"), "<p>****</p>");
   EXPECT_EQ(Scrubbed(R"({"note":"lma_Invented(Key)For{Tests}\u003d0123456789+^~"})"), R"({"note":"****"})");
+  EXPECT_EQ(Scrubbed(R"({"lma_Invented(Key)For{Tests}\u003d0123456789+^~":1})"), R"({"****":1})");
   http::Response reply = Reply("", {{"X-Echo", "key=" + std::string(kKey)}});
   ASSERT_TRUE(ScrubReply(reply, SecretForms(Secret(kKey)), 1024).ok());
   EXPECT_EQ(reply.headers[0].value, "key=****");
