@@ -31,6 +31,7 @@ build=(
 test=(
   git                                     # knows which files are the project's
   clang-format-19 clang-tidy-19           # one version, because others format and judge differently
+  clang-19 libclang-rt-19-dev             # the fuzz targets: g++ has no libFuzzer
   shellcheck                              # the scripts
   python3-yaml                            # the examples in deploy/ are held against the schema
   python3-grpcio python3-protobuf         # the black-box suite speaks gRPC from Python …

@@ -4,7 +4,7 @@
 #
 #   tests/run.sh [--preset asan|release|tsan] [--only STEP]…
 #
-# Steps of asan (the default): format shellcheck lint simulator unit property blackbox quickstart tsan tidy.
+# Steps of asan (the default): format shellcheck lint simulator unit property blackbox quickstart tsan fuzz tidy.
 # Steps of release: simulator unit property blackbox quickstart. Step of tsan: unit (of the rooms below gRPC).
 #
 # The suites are told where things are: LMBROKER_BINARIES (lmbrokerd, lmbroker), GRPCURL.
@@ -21,6 +21,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export PYTHONDONTWRITEBYTECODE=1
 
 grpcurl_version=v1.9.1   # the last one that Debian 12's Go builds
+fuzz_seconds=3           # for each target; tests/fuzz/run.sh alone takes as many as it is given
 jobs=$(nproc)
 preset=asan
 only=()
@@ -41,7 +42,7 @@ while (($# > 0)); do
   shift
 done
 case $preset in
-  asan) steps=(format shellcheck lint simulator unit property blackbox quickstart tsan tidy) ;;
+  asan) steps=(format shellcheck lint simulator unit property blackbox quickstart tsan fuzz tidy) ;;
   release) steps=(simulator unit property blackbox quickstart) ;;
   tsan) steps=(unit) ;;
   *) usage ;;
@@ -160,6 +161,7 @@ run_step() {
       with_programs check quickstart deploy/quickstart.sh --dir "$build/quick start" --binaries "$build"
       ;;
     tsan) ! compile tsan || ctest_suite tsan ;;
+    fuzz) check fuzz tests/fuzz/run.sh "$fuzz_seconds" ;;
     tidy) ! compile "$preset" || check tidy check_tidy ;;
   esac
 }
