@@ -37,12 +37,13 @@ class BrokerTest(unittest.TestCase):
 
     POLICY: ClassVar[str] = POLICY
     CONFIG: ClassVar[dict[str, Any]] = {}
+    ALIASES: ClassVar[tuple[str, ...]] = ()  # more portals, all of them the simulator
     MASTER: ClassVar[bool] = True  # whether the broker is given its master key
     world: ClassVar[World]
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.world = World(cls.POLICY, cls.CONFIG)
+        cls.world = World(cls.POLICY, cls.CONFIG, cls.ALIASES)
         cls.addClassCleanup(cls.close_world)
         cls.world.start(master=cls.MASTER)
         cls.prepare()

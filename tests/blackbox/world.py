@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,18 @@ class World:
     """Portal `acme` is the simulator; at `down` nobody listens; `misnamed` and `forged` are the simulator, too, but its
     certificate is for another name, or of an issuer that is not trusted there."""
 
-    def __init__(self, policy: str = POLICY, config: dict[str, Any] | None = None) -> None:
-        """`config` is laid over the configuration that worlds have, key by key."""
+    def __init__(
+        self, policy: str = POLICY, config: dict[str, Any] | None = None, aliases: Iterable[str] = ()
+    ) -> None:
+        """`config` is laid over the configuration that worlds have, key by key; `aliases` are more portals, all of them
+        the simulator."""
         self.evidence = Evidence()
         self._folder = tempfile.TemporaryDirectory(prefix="lmbroker-world-")
         self.folder = Path(self._folder.name)
         self._nobody = socket.socket()  # bound and not listening: refuses every connection
         self._nobody.bind(("127.0.0.1", 0))
         self.portal = harness.Running(*_GENEROUS)
+        self._aliases = tuple(aliases)
         self.broker = Broker(self.folder, _laid_over(self._config(), config or {}), policy)
         self.last_log = ""
         self._channels: dict[str, grpc.Channel] = {}
@@ -283,7 +288,8 @@ class World:
                 "down": simulated | {"port": self._nobody.getsockname()[1]},
                 "misnamed": simulated | {"port": self.portal.port, "host": "misnamed.logicmonitor.com"},
                 "forged": simulated | {"port": self.portal.port, "ca": str(pki().folder / "portal-ca.crt")},
-            },
+            }
+            | {alias: simulated | {"port": self.portal.port} for alias in self._aliases},
         }
 
 
