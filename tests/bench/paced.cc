@@ -1,0 +1,250 @@
+// An open-loop HTTP/2 client: calls leave at a fixed rate, whether answers come or not, and each is timed from the
+// moment when it should have left. h2load sends what is due in bursts of 10 ms, which is what p99 would then show.
+//
+//   bench_paced PORT PATH BODY_FILE CONTENT_TYPE RATE SECONDS     BODY_FILE "-": a GET
+//
+// Without TLS, over 8 connections to 127.0.0.1. Prints "CALLS FAILED P50_US P99_US"; a call failed when its status is
+// not 200 or its grpc-status is not 0. A call without an answer after 10 s ends the measurement.
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <nghttp2/nghttp2.h>
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using TimePoint = SteadyClock::time_point;
+
+constexpr std::size_t kConnections = 8;
+constexpr auto kPatience = std::chrono::seconds(10);
+
+[[noreturn]] void Fail(const char* what) {
+  std::fprintf(stderr, "bench_paced: %s (%s)\n", what, std::strerror(errno));
+  std::exit(EXIT_FAILURE);
+}
+
+struct Call {
+  std::string path;
+  std::string content_type;
+  std::string body;
+};
+
+struct Outcomes {
+  std::vector<std::int64_t> durations_us;
+  std::size_t failed = 0;
+};
+
+// One HTTP/2 connection and the calls on it.
+class Connection {
+ public:
+  Connection(std::uint16_t port, const Call& call, Outcomes& outcomes) : call_(call), outcomes_(outcomes) {
+    Connect(port);
+    nghttp2_session_callbacks* callbacks = nullptr;
+    nghttp2_session_callbacks_new(&callbacks);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnStreamClose);
+    nghttp2_session_client_new(&session_, callbacks, this);
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, nullptr, 0);
+    Flush();
+  }
+  ~Connection() {
+    nghttp2_session_del(session_);
+    close(socket_);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  int socket() const { return socket_; }
+  bool WantsToWrite() const { return !unsent_.empty(); }
+
+  // Sends one call, which was due at `due`.
+  void Submit(TimePoint due) {
+    const bool posts = !call_.body.empty();
+    const std::array headers = {Header(":method", posts ? "POST" : "GET"),  Header(":scheme", "http"),
+                                Header(":authority", "localhost"),          Header(":path", call_.path),
+                                Header("content-type", call_.content_type), Header("te", "trailers")};
+    nghttp2_data_provider provider = {.source = {.ptr = this}, .read_callback = ReadBody};
+    const std::int32_t stream =
+        nghttp2_submit_request(session_, nullptr, headers.data(), headers.size(), posts ? &provider : nullptr, nullptr);
+    if (stream < 0) Fail("no stream left");
+    calls_.emplace(stream, State{.due = due});
+    Flush();
+  }
+
+  void Read() {
+    std::array<std::uint8_t, 65536> buffer;
+    const ssize_t got = recv(socket_, buffer.data(), buffer.size(), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) Fail("connection lost");
+    if (nghttp2_session_mem_recv(session_, buffer.data(), static_cast<std::size_t>(got)) != got) Fail("not HTTP/2");
+    Flush();
+  }
+
+  void Flush() {
+    const std::uint8_t* data = nullptr;
+    for (ssize_t size = 0; (size = nghttp2_session_mem_send(session_, &data)) > 0;) {
+      unsent_.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+    }
+    if (unsent_.empty()) return;
+    const ssize_t sent = send(socket_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) Fail("connection lost");
+    if (sent > 0) unsent_.erase(0, static_cast<std::size_t>(sent));
+  }
+
+ private:
+  struct State {
+    TimePoint due;
+    bool failed = false;
+    std::size_t body_sent = 0;
+  };
+
+  void Connect(std::uint16_t port) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) Fail("cannot connect");
+    const int on = 1;
+    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    fcntl(socket_, F_SETFL, O_NONBLOCK);
+  }
+
+  static nghttp2_nv Header(std::string_view name, std::string_view value) {
+    const auto bytes = [](std::string_view text) {  // nghttp2 copies them
+      return const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(text.data()));
+    };
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+  }
+
+  static ssize_t ReadBody(nghttp2_session* /*session*/, std::int32_t stream, std::uint8_t* out, std::size_t room,
+                          std::uint32_t* flags, nghttp2_data_source* source, void* /*user*/) {
+    Connection& self = *static_cast<Connection*>(source->ptr);
+    State& state = self.calls_.at(stream);
+    const std::size_t size = std::min(room, self.call_.body.size() - state.body_sent);
+    std::memcpy(out, self.call_.body.data() + state.body_sent, size);
+    state.body_sent += size;
+    if (state.body_sent == self.call_.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<ssize_t>(size);
+  }
+
+  static int OnHeader(nghttp2_session* /*session*/, const nghttp2_frame* frame, const std::uint8_t* name,
+                      std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t /*flags*/,
+                      void* user) {
+    const std::string_view header(reinterpret_cast<const char*>(name), name_size);
+    const std::string_view text(reinterpret_cast<const char*>(value), value_size);
+    if ((header == ":status" && text != "200") || (header == "grpc-status" && text != "0")) {
+      static_cast<Connection*>(user)->calls_.at(frame->hd.stream_id).failed = true;
+    }
+    return 0;
+  }
+
+  static int OnStreamClose(nghttp2_session* /*session*/, std::int32_t stream, std::uint32_t error, void* user) {
+    Connection& self = *static_cast<Connection*>(user);
+    const auto call = self.calls_.find(stream);
+    const auto took = SteadyClock::now() - call->second.due;
+    self.outcomes_.durations_us.push_back(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    if (error != NGHTTP2_NO_ERROR || call->second.failed) ++self.outcomes_.failed;
+    self.calls_.erase(call);
+    return 0;
+  }
+
+  const Call& call_;
+  Outcomes& outcomes_;
+  int socket_ = -1;
+  nghttp2_session* session_ = nullptr;
+  std::string unsent_;
+  std::unordered_map<std::int32_t, State> calls_;  // under way, by stream
+};
+
+// Waits until one of the connections can go on or it is `until`, and lets those go on that can.
+void Serve(std::vector<std::unique_ptr<Connection>>& connections, TimePoint until) {
+  std::array<pollfd, kConnections> watched{};
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    const int events = POLLIN | (connections[i]->WantsToWrite() ? POLLOUT : 0);
+    watched.at(i) = {.fd = connections[i]->socket(), .events = static_cast<std::int16_t>(events), .revents = 0};
+  }
+  const auto left = std::max(SteadyClock::duration::zero(), until - SteadyClock::now());
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+  const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
+  if (ppoll(watched.data(), watched.size(), &timeout, nullptr) <= 0) return;
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    if ((watched.at(i).revents & POLLOUT) != 0) connections[i]->Flush();
+    if ((watched.at(i).revents & (POLLIN | POLLHUP | POLLERR)) != 0) connections[i]->Read();
+  }
+}
+
+Outcomes Run(std::uint16_t port, const Call& call, double rate, std::size_t calls) {
+  Outcomes outcomes;
+  outcomes.durations_us.reserve(calls);
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (std::size_t i = 0; i < kConnections; ++i) {
+    connections.push_back(std::make_unique<Connection>(port, call, outcomes));
+  }
+  const TimePoint start = SteadyClock::now() + std::chrono::milliseconds(20);  // the handshakes end before
+  const auto due_of = [&](std::size_t i) {
+    const std::chrono::duration<double> offset(static_cast<double>(i) / rate);
+    return start + std::chrono::duration_cast<SteadyClock::duration>(offset);
+  };
+  const TimePoint end = due_of(calls) + kPatience;
+  std::size_t submitted = 0;
+  while (outcomes.durations_us.size() < calls) {
+    const TimePoint now = SteadyClock::now();
+    if (now > end) Fail("calls without an answer");
+    for (; submitted < calls && due_of(submitted) <= now; ++submitted) {
+      connections[submitted % kConnections]->Submit(due_of(submitted));
+    }
+    Serve(connections, submitted < calls ? due_of(submitted) : end);
+  }
+  return outcomes;
+}
+
+std::string BodyOf(const std::string& file) {
+  if (file == "-") return "";
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 7) {
+    std::fputs("usage: bench_paced PORT PATH BODY_FILE CONTENT_TYPE RATE SECONDS\n", stderr);
+    return EXIT_FAILURE;
+  }
+  const double rate = std::atof(argv[5]);
+  const auto calls = static_cast<std::size_t>(rate * std::atof(argv[6]));
+  if (calls == 0) Fail("nothing to send");
+  prctl(PR_SET_TIMERSLACK, 1);  // ns: ppoll wakes when it is time, not up to 50 µs later
+  const Call call{.path = argv[2], .content_type = argv[4], .body = BodyOf(argv[3])};
+  Outcomes outcomes = Run(static_cast<std::uint16_t>(std::atoi(argv[1])), call, rate, calls);
+  auto& durations = outcomes.durations_us;
+  std::sort(durations.begin(), durations.end());
+  std::printf("%zu %zu %jd %jd\n", calls, outcomes.failed, static_cast<std::intmax_t>(durations[calls / 2]),
+              static_cast<std::intmax_t>(durations[calls * 99 / 100]));
+  return EXIT_SUCCESS;
+}

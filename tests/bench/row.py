@@ -1,0 +1,117 @@
+"""A row of the report: one kind of call, directly, through nginx and through the broker."""
+
+import statistics
+import sys
+from collections import Counter, defaultdict
+
+import disk
+import load
+
+MOST_REFUSED = 0.005  # of a load: a disk that is busy for more than 250 ms refuses mutations, which is no defect
+FORWARD_OK = 'lmbroker_requests_total{code="OK",method="/lmbroker.v1.ForwardService/Forward"}'
+PORTAL_OK = 'lmbroker_portal_calls_total{class="2xx",portal="acme"}'
+REFUSALS = "lmbroker_refusals_total{"
+
+
+class Row:
+    """Figures are kept by what they are and of whom: one each round."""
+
+    def __init__(self, name, stand, plain, forward, durable=False):
+        self.name, self.stand, self.forward, self.durable = name, stand, forward, durable
+        self.idle_calls = 200 if durable else 2000
+        ports = stand.ports
+        self.ways = {"direct": (ports["DIRECT_DOOR"], plain), "nginx": (ports["PROXY_DOOR"], plain),
+                     "lmbroker": (ports["BROKER_DOOR"], forward)}
+        self.processes = {"nginx": stand.proxy, "lmbroker": stand.broker}
+        self.forget()
+
+    def forget(self):
+        self.cpu, self.rate, self.idle, self.p99 = (defaultdict(list) for _ in range(4))
+        self.sync = []
+        self.calls = 0
+        self.refused = Counter()
+
+    def measure(self, options, backwards):
+        """One round. Every other goes backwards, so that what drifts does not favour one."""
+        def order(names):
+            return reversed(names) if backwards else names
+
+        for name in order(("nginx", "lmbroker")):
+            self._load(name, options.calls)
+        for name in order(("direct", "nginx", "lmbroker")):
+            door, request = self.ways[name]
+            if name == "lmbroker" and self.durable:  # in the same minute, for disks have moods
+                self.sync.append(disk.fdatasync_us())
+            self.idle[name].append(self._counted(name, lambda: (self.idle_calls, load.idle(
+                door, request, self.idle_calls))))
+        rate = self.rate["lmbroker"][-1] / 2
+        for name in order(("direct", "nginx", "lmbroker")):
+            door, request = self.ways[name]
+            self.p99[name].append(self._counted(name, lambda: load.paced(door, request, rate, options.seconds)))
+
+    def _load(self, name, calls):
+        door, request = self.ways[name]
+
+        def run():
+            before = self.processes[name].cpu_us()
+            self.rate[name].append(load.full(door, request, calls))
+            return calls, (self.processes[name].cpu_us() - before) / calls
+
+        self.cpu[name].append(self._counted(name, run))
+
+    def fill(self, calls):
+        """Load on the broker, of which only the refusals are counted."""
+        door, request = self.ways["lmbroker"]
+        self._counted("lmbroker", lambda: (calls, load.full(door, request, calls)))
+
+    def _counted(self, name, run):
+        """The figure that `run` gives beside its number of calls. Those of the broker must have reached the portal."""
+        if name != "lmbroker":
+            return run()[1]
+        before = self.stand.counters()
+        calls, figure = run()
+        after = self.stand.counters()
+        refused = Counter({key[len(REFUSALS):].split('"')[1]: int(after[key] - before.get(key, 0))
+                           for key in after if key.startswith(REFUSALS) and after[key] > before.get(key, 0)})
+        served = min(after[key] - before.get(key, 0) for key in (FORWARD_OK, PORTAL_OK))
+        if calls - served > MOST_REFUSED * calls:
+            sys.exit(f"bench: {self.name}: of {calls} calls {served:.0f} were served; refused: {dict(refused)}; see"
+                     f" {self.stand.broker.log}")
+        self.calls += calls
+        self.refused += refused
+        self.stand.sweep()
+        return figure
+
+    def cpu_ratios(self):
+        return [mine / its for mine, its in zip(self.cpu["lmbroker"], self.cpu["nginx"])]
+
+    def added(self, figures, name="lmbroker"):
+        """Beyond the direct call, in ms."""
+        return [(mine - its) / 1000 for mine, its in zip(figures[name], figures["direct"])]
+
+    def added_beyond_sync(self):
+        """What an idle call adds, less one fdatasync, in ms."""
+        return [added - sync / 1000 for added, sync in zip(self.added(self.idle), self.sync)]
+
+    def report(self):
+        print(f"{self.name}")
+        for name in self.ways:
+            cells = [f"  {name:9}"]
+            if name in self.processes:
+                ratios = [mine / its for mine, its in zip(self.cpu[name], self.cpu["nginx"])]
+                cells += [f"CPU {spread(self.cpu[name], 0)} µs, ÷ nginx {spread(ratios, 2)};",
+                          f"{spread(self.rate[name], 0)} calls/s;"]
+            cells += [f"idle p50 {spread([each / 1000 for each in self.idle[name]], 2)} ms;",
+                      f"half load p99 {spread([each / 1000 for each in self.p99[name]], 2)} ms"]
+            if name != "direct":
+                cells.append(f"(added: {spread(self.added(self.idle, name), 2)} and"
+                             f" {spread(self.added(self.p99, name), 2)} ms)")
+            print(" ".join(cells))
+        if self.durable:
+            print(f"  one fdatasync: {spread([each / 1000 for each in self.sync], 2)} ms;"
+                  f" added when idle beyond it: {spread(self.added_beyond_sync(), 2)} ms")
+        print(f"  refused by the broker: {sum(self.refused.values())} of {self.calls} {dict(self.refused)}\n")
+
+
+def spread(figures, digits):
+    return f"{statistics.median(figures):.{digits}f} ({min(figures):.{digits}f}–{max(figures):.{digits}f})"
