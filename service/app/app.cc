@@ -50,6 +50,12 @@ std::map<PortalName, std::optional<CredentialName>> MastersOf(const Config& conf
   return masters;
 }
 
+std::map<PortalName, std::vector<portal::ConfiguredBudget>> BudgetsOf(const Config& config) {
+  std::map<PortalName, std::vector<portal::ConfiguredBudget>> budgets;
+  for (const auto& [portal, entry] : config.portals) budgets.emplace(portal, entry.budgets);
+  return budgets;
+}
+
 std::set<PortalName> PortalsOf(const Config& config) {
   std::set<PortalName> names;
   for (const auto& [portal, entry] : config.portals) names.insert(portal);
@@ -96,6 +102,8 @@ App::App(Config config, Opened opened)
       policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
       policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
                     config_.policy_file, PortalsOf(config_)),
+      budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
+      rates_(*parts_.clock),
       client_(*parts_.client, *parts_.clock, *parts_.metrics),
       background_(kBackground),
       refusals_(*parts_.audit, *parts_.clock),
@@ -107,6 +115,8 @@ App::App(Config config, Opened opened)
                   .policy = policy_,
                   .custody = *parts_.custody,
                   .attempts = attempts_,
+                  .budgets = budgets_,
+                  .rates = rates_,
                   .most_reply_bytes = config_.listen.reply_body}),
       token_create_({.portal = SessionParts(),
                      .store = *parts_.store,
@@ -150,6 +160,7 @@ core::PortalSession::Parts App::SessionParts() {
           .custody = *parts_.custody,
           .client = client_,
           .budgets = budgets_,
+          .rates = rates_,
           .most_reply_bytes = config_.listen.reply_body};
 }
 

@@ -21,6 +21,7 @@
 #include "service/base/random.h"
 #include "service/base/ticker.h"
 #include "service/core/attempts.h"
+#include "service/core/caller_rates.h"
 #include "service/core/credential_admin.h"
 #include "service/core/custody.h"
 #include "service/core/forwarder.h"
@@ -35,7 +36,7 @@
 #include "service/http/metered_client.h"
 #include "service/http/portal_client.h"
 #include "service/ops/server.h"
-#include "service/portal/rate_limit.h"
+#include "service/portal/budgets.h"
 #include "service/rpc/credential_service.h"
 #include "service/rpc/edge.h"
 #include "service/rpc/forward_service.h"
@@ -93,7 +94,8 @@ class App {
   core::Portals portals_;
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
-  portal::BudgetTable budgets_;
+  portal::Budgets budgets_;
+  core::CallerRates rates_;
   http::MeteredClient client_;
   Executor background_;  // what outlives its call; its work uses everything above
   audit::RefusalLimiter refusals_;

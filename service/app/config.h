@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <absl/time/time.h>
 
@@ -15,6 +16,7 @@
 #include "service/base/log.h"
 #include "service/base/names.h"
 #include "service/policy/model.h"
+#include "service/portal/budget_rows.h"
 
 namespace lmbroker::app {
 
@@ -51,6 +53,7 @@ struct Config {
     bool allow_private_address = false;
     std::optional<CredentialName> master;
     std::size_t connections = 64;
+    std::vector<portal::ConfiguredBudget> budgets;
   };
 
   Listen listen;

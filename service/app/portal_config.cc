@@ -1,5 +1,6 @@
 #include "service/app/portal_config.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,12 +11,15 @@
 #include "service/base/identity_text.h"
 #include "service/base/text.h"
 #include "service/http/ip_address.h"
+#include "service/http/path.h"
+#include "service/portal/endpoint.h"
 
 namespace lmbroker::app {
 namespace {
 
 constexpr std::int32_t kMostConnections = 1024;
 constexpr std::int32_t kMostPort = 65535;
+constexpr int kMostBudget = 1'000'000'000;
 
 // A host is a plain DNS name: no scheme, no user, no port, no address (certificates are for names).
 void ReadHost(const config::v1::Portal& file, const std::string& path, Config::Portal& portal, ConfigValues& values) {
@@ -44,6 +48,49 @@ void ReadAddress(const config::v1::Portal& file, const std::string& path, Config
   }
 }
 
+std::optional<http::Api> ReadApi(const config::v1::PortalBudget& file) {
+  if (!file.has_api() || file.api() == "management") return http::Api::kManagement;
+  if (file.api() == "ingest") return http::Api::kIngest;
+  return std::nullopt;
+}
+
+portal::ConfiguredBudget ReadBudget(const config::v1::PortalBudget& file, const std::string& path,
+                                    ConfigValues& values) {
+  portal::ConfiguredBudget budget{.pattern = portal::EndpointPattern(file.pattern()), .limit = file.limit()};
+  const auto api = ReadApi(file);
+  if (!api.has_value()) values.Problem(ChildPath(path, "api"), "must be management or ingest");
+  budget.api = api.value_or(http::Api::kManagement);
+  const auto method = http::ParseMethod(file.method());
+  if (method.ok()) {
+    budget.method = *method;
+  } else {
+    values.Problem(ChildPath(path, "method"), "must be GET, POST, PUT, PATCH or DELETE");
+  }
+  if (!http::CanonicalPath::Parse(file.pattern()).ok()) {
+    values.Problem(ChildPath(path, "pattern"), "must be a plain path like /device/devices/{id}");
+  }
+  if (budget.limit < 1 || budget.limit > kMostBudget) {
+    values.Problem(ChildPath(path, "limit"), fmt::format("must be 1 to {}", kMostBudget));
+  }
+  if (file.has_window()) budget.window = values.Duration(ChildPath(path, "window"), file.window());
+  if (budget.window > absl::ZeroDuration() && (budget.window < absl::Seconds(1) || budget.window > absl::Hours(1))) {
+    values.Problem(ChildPath(path, "window"), "must be 1s to 1h");
+  }
+  return budget;
+}
+
+void ReadBudgets(const config::v1::Portal& file, const std::string& path, Config::Portal& portal,
+                 ConfigValues& values) {
+  for (int i = 0; i < file.budgets_size(); ++i) {
+    const std::string item = ItemPath(ChildPath(path, "budgets"), static_cast<std::size_t>(i));
+    const portal::ConfiguredBudget budget = ReadBudget(file.budgets(i), item, values);
+    const bool known = std::any_of(portal.budgets.begin(), portal.budgets.end(),
+                                   [&](const auto& other) { return budget.endpoint().IsSame(other.endpoint()); });
+    if (known) values.Problem(item, "is of an endpoint and method that stand here already");
+    portal.budgets.push_back(budget);
+  }
+}
+
 Config::Portal ReadPortal(const PortalName& name, const config::v1::Portal& file, const std::string& path,
                           ConfigValues& values) {
   Config::Portal portal{.host = fmt::format("{}.logicmonitor.com", name.id())};
@@ -64,6 +111,7 @@ Config::Portal ReadPortal(const PortalName& name, const config::v1::Portal& file
       portal.connections = static_cast<std::size_t>(file.connections());
     }
   }
+  ReadBudgets(file, path, portal, values);
   return portal;
 }
 

@@ -70,10 +70,12 @@ struct Metrics::Method {
 };
 
 struct Metrics::Portal {
-  explicit Portal(prometheus::Histogram& histogram) : latency(histogram) {}
+  Portal(prometheus::Histogram& latencies, prometheus::Histogram& waits) : latency(latencies), budget_wait(waits) {}
 
   std::array<prometheus::Counter*, kClasses> calls{};
   Latency latency;
+  Latency budget_wait;
+  prometheus::Counter* budget_refusals = nullptr;
 };
 
 Metrics::Metrics(const Options& options) : registry_(std::make_unique<prometheus::Registry>()) {
@@ -115,11 +117,21 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
                       .Name("lmbroker_portal_seconds")
                       .Help("Time that one attempt at a portal took")
                       .Register(*registry_);
+  auto& waits = prometheus::BuildHistogram()
+                    .Name("lmbroker_budget_wait_seconds")
+                    .Help("Time that attempts waited for the portal's rate limit, of those that had to")
+                    .Register(*registry_);
+  auto& budget_refusals = prometheus::BuildCounter()
+                              .Name("lmbroker_budget_refusals_total")
+                              .Help("Attempts that the portal's rate limit left no room for in time")
+                              .Register(*registry_);
   constexpr std::array<const char*, kClasses> kClassNames = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   const prometheus::Histogram::BucketBoundaries bounds(kLatencyBounds.begin(), kLatencyBounds.end());
   portals.emplace_back(kOther);
   for (const std::string& name : portals) {
-    auto row = std::make_unique<Portal>(latency.Add({{"portal", name}}, bounds));
+    const prometheus::Labels labels = {{"portal", name}};
+    auto row = std::make_unique<Portal>(latency.Add(labels, bounds), waits.Add(labels, bounds));
+    row->budget_refusals = &budget_refusals.Add(labels);
     for (std::size_t i = 0; i < kClasses; ++i) {
       row->calls.at(i) = &calls.Add({{"portal", name}, {"class", kClassNames.at(i)}});
     }
@@ -174,6 +186,12 @@ void Metrics::PortalFailed(std::string_view portal, absl::Duration took) {
   row.latency.Observe(took);
 }
 
+void Metrics::BudgetWaited(std::string_view portal, absl::Duration took) {
+  Find(portals_, portal).budget_wait.Observe(took);
+}
+
+void Metrics::BudgetRefused(std::string_view portal) { Find(portals_, portal).budget_refusals->Increment(); }
+
 void Metrics::AuditWritten(std::size_t records) { audit_records_->Increment(static_cast<double>(records)); }
 
 void Metrics::AuditRefused() { audit_refusals_->Increment(); }
@@ -186,7 +204,10 @@ void Metrics::PolicyLoaded(bool ok) { (ok ? policy_loads_ : policy_failures_)->I
 
 std::string Metrics::Text() const {
   for (const auto& [name, row] : methods_) row->latency.HandOver();
-  for (const auto& [name, row] : portals_) row->latency.HandOver();
+  for (const auto& [name, row] : portals_) {
+    row->latency.HandOver();
+    row->budget_wait.HandOver();
+  }
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, registry_->Collect());
   return std::move(out).str();

@@ -49,6 +49,11 @@ class Metrics {
   void PortalAnswered(std::string_view portal, int http_status, absl::Duration took);
   void PortalFailed(std::string_view portal, absl::Duration took);
 
+  // A request to a portal got its turn in the queue for the portal's rate limit.
+  void BudgetWaited(std::string_view portal, absl::Duration took);
+  // One did not: refused at once, or given up in the queue.
+  void BudgetRefused(std::string_view portal);
+
   void AuditWritten(std::size_t records);
   void AuditRefused();  // a record that the log could not take
   void AuditFailed();   // a write or flush that the disk refused

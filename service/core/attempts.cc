@@ -4,6 +4,7 @@
 
 #include "service/base/error.h"
 #include "service/http/transfer.h"
+#include "service/portal/budget_acquire.h"
 #include "service/sign/signer.h"
 
 namespace lmbroker::core {
@@ -21,11 +22,10 @@ bool ShouldRepeat(const Dispatch& dispatch, const Dispatched& sent) {
 
 }  // namespace
 
-Task<Dispatched> Attempts::Send(Dispatch dispatch) const {
+Task<Dispatched> Attempts::Send(Dispatch dispatch, portal::Permit permit) const {
   const policy::AuthorizedCall& call = dispatch.call;
   Dispatched sent{.result = {.response = absl::UnknownError("not sent")}};
-  do {
-    // The budget of the endpoint is waited for here.
+  while (true) {
     http::Transfer transfer(parts_.client,
                             sign::Signer::Sign(call, dispatch.entry.key, parts_.clock.Now(), dispatch.request_id),
                             {.deadline = dispatch.deadline,
@@ -34,11 +34,13 @@ Task<Dispatched> Attempts::Send(Dispatch dispatch) const {
                              .cancelled = dispatch.cancelled});
     sent.result = co_await transfer;
     ++sent.attempts;
-    if (const auto& reply = sent.result.response; reply.ok()) {
-      sent.budget = parts_.budgets.Learn(call.portal(), call.request(), reply->headers);
-    }
-  } while (ShouldRepeat(dispatch, sent));
-  co_return sent;
+    sent.budget = permit.End(sent.result);
+    if (!ShouldRepeat(dispatch, sent)) co_return sent;
+    portal::BudgetAcquire acquire(parts_.budgets, dispatch.claim);
+    absl::StatusOr<portal::Permit> next = co_await acquire;
+    if (!next.ok()) co_return sent;  // what the first attempt came to
+    permit = *std::move(next);
+  }
 }
 
 }  // namespace lmbroker::core

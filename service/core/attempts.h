@@ -15,7 +15,7 @@
 #include "service/core/custody.h"
 #include "service/http/client.h"
 #include "service/policy/authorized_call.h"
-#include "service/portal/rate_limit.h"
+#include "service/portal/budgets.h"
 
 namespace lmbroker::core {
 
@@ -26,8 +26,9 @@ struct Dispatch {
   const std::string& request_id;
   absl::Duration deadline;  // on Clock::Monotonic
   std::stop_token cancelled;
-  bool repeatable = false;  // a second one does no harm: a GET, or the caller's word
-  bool streaming = false;   // the reply is wanted at its head (http::SendOptions)
+  const portal::BudgetClaim& claim;  // what each attempt takes from the portal's rate limit
+  bool repeatable = false;           // a second one does no harm: a GET, or the caller's word
+  bool streaming = false;            // the reply is wanted at its head (http::SendOptions)
 };
 
 // What came of it.
@@ -43,14 +44,15 @@ class Attempts {
   struct Parts {
     const Clock& clock;
     http::Client& client;
-    portal::BudgetTable& budgets;
+    portal::Budgets& budgets;
     std::size_t most_reply_bytes = 32 << 20;
   };
 
   explicit Attempts(Parts parts) : parts_(parts) {}
 
-  // Sends the call, and again where law 6 and the deadline allow it. Never holds a thread while it waits.
-  Task<Dispatched> Send(Dispatch dispatch) const;
+  // Sends the call, and again where law 6, the portal's rate limit and the deadline allow it. `permit` is for the first
+  // attempt. Never holds a thread while it waits.
+  Task<Dispatched> Send(Dispatch dispatch, portal::Permit permit) const;
 
  private:
   Parts parts_;

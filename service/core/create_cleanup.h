@@ -25,8 +25,8 @@ class CreateCleanup {
     Executor& background;
   };
 
-  CreateCleanup(const Parts& parts, PortalSession session, store::CreateIntent intent)
-      : parts_(parts), session_(std::move(session)), intent_(std::move(intent)) {}
+  CreateCleanup(const Parts& parts, const PortalSession& session, store::CreateIntent intent)
+      : parts_(parts), session_(session.Urgent()), intent_(std::move(intent)) {}
 
   // After a POST without a usable answer: what to tell the caller. A clear "no" stands as it is. Otherwise the portal
   // is searched for the marker: a token that has it is deleted, since its secret is lost; then PORTAL_ERROR (nothing

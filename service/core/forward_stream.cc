@@ -13,6 +13,7 @@
 #include "service/core/forwarder.h"
 #include "service/core/lost_answer.h"
 #include "service/http/transfer.h"
+#include "service/portal/budget_acquire.h"
 #include "service/portal/scrub.h"
 
 namespace lmbroker::core {
@@ -101,8 +102,14 @@ Task<absl::Status> Forwarder::ForwardStream(CallContext& context, ForwardCall ca
   const auto cleared = Clear(context, call);
   if (!cleared.ok()) co_return cleared.status();
 
+  const portal::BudgetClaim claim = ClaimOf(context, call, cleared->weight);
+  portal::BudgetAcquire acquire(parts_.budgets, claim);
+  absl::StatusOr<portal::Permit> permit = co_await acquire;
+  if (!permit.ok()) co_return permit.status();
+
   audit::IntentDurable intent(context.audit, DurabilityOf(*call.request), parts_.scheduler);
   const absl::Status recorded = co_await intent;
+  if (!recorded.ok()) permit->Return();
   if (!recorded.ok()) co_return recorded;
 
   auto sending = parts_.attempts.Send({.call = cleared->call,
@@ -110,8 +117,10 @@ Task<absl::Status> Forwarder::ForwardStream(CallContext& context, ForwardCall ca
                                        .request_id = context.request_id,
                                        .deadline = context.deadline,
                                        .cancelled = context.cancelled,
+                                       .claim = claim,
                                        .repeatable = call.repeatable(),
-                                       .streaming = true});
+                                       .streaming = true},
+                                      *std::move(permit));
   Dispatched sent = co_await sending;
   audit::Record& record = context.audit.fields();
   record.attempts = sent.attempts;

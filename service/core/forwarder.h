@@ -19,11 +19,12 @@
 #include "service/base/task.h"
 #include "service/core/attempts.h"
 #include "service/core/call_context.h"
+#include "service/core/caller_rates.h"
 #include "service/core/custody.h"
 #include "service/core/policy_holder.h"
 #include "service/http/headers.h"
 #include "service/http/request.h"
-#include "service/portal/rate_limit.h"
+#include "service/portal/budgets.h"
 
 namespace lmbroker::core {
 
@@ -66,13 +67,16 @@ class Forwarder {
     const PolicyHolder& policy;
     const Custody& custody;
     const Attempts& attempts;
+    portal::Budgets& budgets;
+    CallerRates& rates;
     std::size_t most_reply_bytes = 32 << 20;
   };
 
   explicit Forwarder(Parts parts) : parts_(parts) {}
 
   // Never holds a thread while it waits. Refusals: SECRET_ENDPOINT, NO_GRANT, ACCOUNT_ENDPOINT, FIELD_INVALID
-  // (`credential`), UNKNOWN_CREDENTIAL, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED, AUDIT_UNAVAILABLE,
+  // (`credential`), UNKNOWN_CREDENTIAL, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED, CALLER_LIMIT, BUDGET_EXHAUSTED,
+  // DEADLINE_TOO_SHORT (both for the portal's rate limit, of which each attempt takes its part), AUDIT_UNAVAILABLE,
   // PORTAL_UNREACHABLE, PORTAL_ERROR (not HTTP, or nothing that can be scrubbed), REPLY_TOO_LARGE, QUEUE_FULL,
   // DEADLINE, OUTCOME_UNKNOWN (sent, no answer, not repeatable); CANCELLED. `context` must live until the task ends.
   Task<absl::StatusOr<ForwardReply>> Forward(CallContext& context, ForwardCall call) const;
@@ -86,9 +90,12 @@ class Forwarder {
   struct Cleared {
     policy::AuthorizedCall call;
     std::shared_ptr<const Custody::Entry> entry;
+    int weight = 1;  // of the caller, among those who wait for the portal's rate limit
   };
-  // Judges the call and looks its credential up; tells the audit what it is about.
+  // Judges the call, looks its credential up and counts it; tells the audit what it is about.
   absl::StatusOr<Cleared> Clear(CallContext& context, const ForwardCall& call) const;
+  // What the call takes from the portal's rate limit. Refers to both.
+  static portal::BudgetClaim ClaimOf(const CallContext& context, const ForwardCall& call, int weight);
 
   Parts parts_;
 };

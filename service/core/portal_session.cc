@@ -16,6 +16,8 @@ namespace lmbroker::core {
 namespace {
 
 constexpr int kMostAttempts = 3;
+// For the portal's rate limit. Who may wait longer is in no caller's way.
+constexpr absl::Duration kLongestWait = absl::Seconds(5);
 
 absl::StatusOr<std::shared_ptr<const Custody::Entry>> FindMaster(const PortalSession::Parts& parts,
                                                                  const PortalName& portal) {
@@ -32,6 +34,11 @@ absl::StatusOr<std::shared_ptr<const Custody::Entry>> FindMaster(const PortalSes
                                                  name.ToString()));
   }
   return entry;
+}
+
+portal::Priority PriorityOf(policy::Verb verb) {
+  const bool urgent = verb == policy::Verb::kToggle || verb == policy::Verb::kRotate || verb == policy::Verb::kDelete;
+  return urgent ? portal::Priority::kReserved : portal::Priority::kNormal;
 }
 
 // Lost on the way: no answer, but another try may get one.
@@ -51,13 +58,16 @@ absl::Status OutcomeUnknown(const absl::Status& cause) {
 
 PortalSession::PortalSession(const Parts& parts, CallContext& context, policy::TokenGrant grant,
                              std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
-                             bool may_change)
+                             bool may_change, int weight)
     : parts_(parts),
       record_(&context.audit.fields()),
       grant_(std::move(grant)),
       engine_(std::move(engine)),
       entry_(std::move(entry)),
       may_change_(may_change),
+      caller_(context.caller.name),
+      weight_(weight),
+      priority_(PriorityOf(grant_.verb())),
       request_id_(context.request_id),
       deadline_(context.deadline),
       cancelled_(context.cancelled) {}
@@ -78,9 +88,12 @@ absl::StatusOr<PortalSession> PortalSession::BeginWith(const Parts& parts, CallC
   record.rule = grant.rule();
   record.credential = entry->record.name.ToString();
   record.access_id = entry->key.access_id;
+  auto engine = parts.policy.Get();
+  const policy::CallerBudget budget = engine->BudgetOf(context.caller);
+  RETURN_IF_ERROR(parts.rates.Admit(context.caller.name, budget.max_per_minute));
   RETURN_IF_ERROR(context.audit.IntentAndWait(DurabilityOf(main)));
   const bool may_change = main.method() != http::Method::kGet;
-  return PortalSession(parts, context, grant, parts.policy.Get(), std::move(entry), may_change);
+  return PortalSession(parts, context, grant, std::move(engine), std::move(entry), may_change, budget.weight);
 }
 
 absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest request, portal::Effect effect) {
@@ -92,9 +105,15 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
   bool seen = false;  // the portal may have seen it
   absl::Status failure = CheckTime();
   for (int attempt = 0; failure.ok() && attempt < kMostAttempts; ++attempt) {
+    absl::StatusOr<portal::Permit> permit = Acquire(call.request());
+    if (!permit.ok()) {
+      failure = permit.status();
+      break;
+    }
     http::TransferResult result = SendOnce(call);
+    permit->End(result);
     if (record_ != nullptr) record_->attempts = record_->attempts.value_or(0) + 1;
-    if (result.response.ok()) return Take(*std::move(result.response), call.request());
+    if (result.response.ok()) return Take(*std::move(result.response));
     seen = seen || result.delivery == http::Delivery::kMaybeSent;
     failure = result.response.status();
     const bool repeat = IsLost(failure) && (!seen || effect != portal::Effect::kCreate);
@@ -104,9 +123,8 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
   return changed ? OutcomeUnknown(failure) : failure;
 }
 
-http::Response PortalSession::Take(http::Response reply, const http::CanonicalRequest& request) {
+http::Response PortalSession::Take(http::Response reply) {
   if (record_ != nullptr) record_->http_status = reply.status;
-  parts_.budgets.Learn(portal(), request, reply.headers);
   portal::ScrubText(reply.body, entry_->forms);  // nobody needs the master's own key back
   return reply;
 }
@@ -116,6 +134,23 @@ absl::StatusOr<http::Response> PortalSession::Send(http::CanonicalRequest reques
   ASSIGN_OR_RETURN(http::Response reply, Exchange(std::move(request), effect));
   RETURN_IF_ERROR(portal::CheckReply(reply, effect, not_found));
   return reply;
+}
+
+absl::StatusOr<portal::Permit> PortalSession::Acquire(const http::CanonicalRequest& request) const {
+  std::promise<absl::StatusOr<portal::Permit>> promise;
+  std::future<absl::StatusOr<portal::Permit>> later = promise.get_future();
+  auto now = parts_.budgets.Acquire({.portal = portal(),
+                                     .request = request,
+                                     .caller = caller_,
+                                     .weight = weight_,
+                                     .priority = priority_,
+                                     .deadline = deadline_,
+                                     .longest_wait = record_ != nullptr ? kLongestWait : absl::InfiniteDuration(),
+                                     .cancelled = cancelled_},
+                                    [promise = std::move(promise)](absl::StatusOr<portal::Permit> permit) mutable {
+                                      promise.set_value(std::move(permit));
+                                    });
+  return now.has_value() ? *std::move(now) : later.get();
 }
 
 http::TransferResult PortalSession::SendOnce(const policy::AuthorizedCall& call) const {
@@ -139,6 +174,12 @@ PortalSession PortalSession::Detached(absl::Duration time) const {
   session.record_ = nullptr;
   session.deadline_ = parts_.clock.Monotonic() + time;
   session.cancelled_ = {};
+  return session;
+}
+
+PortalSession PortalSession::Urgent() const {
+  PortalSession session = *this;
+  session.priority_ = portal::Priority::kReserved;
   return session;
 }
 

@@ -11,13 +11,14 @@
 #include "service/base/clock.h"
 #include "service/base/names.h"
 #include "service/core/call_context.h"
+#include "service/core/caller_rates.h"
 #include "service/core/custody.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portals.h"
 #include "service/http/client.h"
 #include "service/policy/engine.h"
+#include "service/portal/budgets.h"
 #include "service/portal/errors.h"
-#include "service/portal/rate_limit.h"
 
 namespace lmbroker::core {
 
@@ -32,13 +33,14 @@ class PortalSession {
     const Portals& portals;
     const Custody& custody;
     http::Client& client;
-    portal::BudgetTable& budgets;
+    portal::Budgets& budgets;
+    CallerRates& rates;
     std::size_t most_reply_bytes = 32 << 20;
   };
 
   // With the portal's master. `main` is the request that the call is about: the audit describes it, and only if it
   // changes something may the session. UNKNOWN_PORTAL, NO_MASTER, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED,
-  // AUDIT_UNAVAILABLE. The context must outlive the session.
+  // CALLER_LIMIT, AUDIT_UNAVAILABLE. The context must outlive the session.
   static absl::StatusOr<PortalSession> Begin(const Parts& parts, CallContext& context, const policy::TokenGrant& grant,
                                              const http::CanonicalRequest& main);
   // With the key of `entry`, whatever its state: for a probe.
@@ -48,7 +50,10 @@ class PortalSession {
 
   // Sends `request` and waits; an answer with any HTTP status is a success here. What a repeat does not harm goes out
   // up to three times when it was lost on the way, all else only when the portal has not seen it (law 6).
-  // PORTAL_UNREACHABLE, DEADLINE, QUEUE_FULL, REPLY_TOO_LARGE, PORTAL_ERROR (not HTTP), CANCELLED; in place of all
+  // Every time it takes its part of the portal's rate limit, for which it waits some seconds at most: a wait holds a
+  // thread.
+  // PORTAL_UNREACHABLE, DEADLINE, QUEUE_FULL, REPLY_TOO_LARGE, PORTAL_ERROR (not HTTP), CANCELLED, BUDGET_EXHAUSTED,
+  // DEADLINE_TOO_SHORT; in place of all
   // these OUTCOME_UNKNOWN for a change that the portal may have seen.
   absl::StatusOr<http::Response> Exchange(http::CanonicalRequest request, portal::Effect effect);
 
@@ -58,6 +63,9 @@ class PortalSession {
   // The same session with an end of its own, for what must be done even though the caller's time is up or the caller is
   // gone. Independent of the context.
   PortalSession Detached(absl::Duration time) const;
+  // The same session with what is reserved of the rate limit: for what makes the portal safer, or ends what was begun.
+  // A session that toggles, rotates or deletes has it anyway.
+  PortalSession Urgent() const;
   // The same session with an earlier end: at that part of the time that is left.
   PortalSession WithShareOfTime(double share) const;
 
@@ -66,10 +74,11 @@ class PortalSession {
  private:
   PortalSession(const Parts& parts, CallContext& context, policy::TokenGrant grant,
                 std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
-                bool may_change);
+                bool may_change, int weight);
 
+  absl::StatusOr<portal::Permit> Acquire(const http::CanonicalRequest& request) const;
   http::TransferResult SendOnce(const policy::AuthorizedCall& call) const;
-  http::Response Take(http::Response reply, const http::CanonicalRequest& request);
+  http::Response Take(http::Response reply);
   absl::Status CheckTime() const;
 
   Parts parts_;
@@ -78,6 +87,9 @@ class PortalSession {
   std::shared_ptr<const policy::Engine> engine_;
   std::shared_ptr<const Custody::Entry> entry_;
   bool may_change_;
+  std::string caller_;
+  int weight_;
+  portal::Priority priority_;
   std::string request_id_;
   absl::Duration deadline_;
   std::stop_token cancelled_;

@@ -128,6 +128,11 @@ Decision Engine::Explain(const Caller& caller, const TokenQuestion& question) co
   return decision;
 }
 
+CallerBudget Engine::BudgetOf(const Caller& caller) const {
+  const auto rules = RulesOf(caller);
+  return rules.has_value() ? policy_->callers[*rules].budget : CallerBudget{};
+}
+
 absl::Status Engine::RefuseSecretEndpoint(http::Api /*api*/, const http::CanonicalPath& path) {
   return IsSecretEndpoint(path) ? RefuseSecret() : absl::OkStatus();
 }

@@ -78,6 +78,9 @@ class Engine {
   // The caller that an ExplainAccess question names: by identity or by policy name; unset when unknown.
   std::optional<Caller> FindCaller(std::string_view identity_or_name) const;
 
+  // The caller's part of the portals' rate limits; that of nobody in particular for one that the policy does not know.
+  CallerBudget BudgetOf(const Caller& caller) const;
+
   // SECRET_ENDPOINT for the token endpoints and whatever else shows secrets, in canonical form, whoever asks.
   static absl::Status RefuseSecretEndpoint(http::Api api, const http::CanonicalPath& path);
 

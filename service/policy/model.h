@@ -42,13 +42,18 @@ struct TokensGrant {
   bool hand_over = false;
 };
 
+// A caller's part of the portals' rate limits.
+struct CallerBudget {
+  int weight = 1;                     // among the callers that wait
+  std::optional<int> max_per_minute;  // calls
+};
+
 struct CallerRules {
   std::string name;  // letters, digits, '.', '_', '-'; never looks like an identity
   std::vector<std::string> identities;
   std::vector<ForwardGrant> forward;
   std::vector<TokensGrant> tokens;
-  int weight = 1;                     // this version weighs all callers the same
-  std::optional<int> max_per_minute;  // this version counts nothing
+  CallerBudget budget;
   bool is_operator = false;
 };
 

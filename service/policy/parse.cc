@@ -58,7 +58,7 @@ class PolicyParser {
       auto grant = grants_.ParseTokens(caller.tokens(i), ChildPath(path, item), ChildPath(rules.name, item));
       if (grant.has_value()) rules.tokens.push_back(*std::move(grant));
     }
-    ParseBudget(caller.budget(), ChildPath(path, "budget"), rules);
+    rules.budget = ParseBudget(caller.budget(), ChildPath(path, "budget"));
     rules.is_operator = caller.operator_();
     return rules;
   }
@@ -88,16 +88,18 @@ class PolicyParser {
     return {caller.identities().begin(), caller.identities().end()};
   }
 
-  void ParseBudget(const v1::CallerBudget& budget, const std::string& path, CallerRules& rules) {
+  CallerBudget ParseBudget(const v1::CallerBudget& file, const std::string& path) {
     constexpr int kMostWeight = 1000;
-    if (budget.has_weight()) rules.weight = budget.weight();
-    if (budget.has_max_per_minute()) rules.max_per_minute = budget.max_per_minute();
-    if (rules.weight < 1 || rules.weight > kMostWeight) {
+    CallerBudget budget;
+    if (file.has_weight()) budget.weight = file.weight();
+    if (file.has_max_per_minute()) budget.max_per_minute = file.max_per_minute();
+    if (budget.weight < 1 || budget.weight > kMostWeight) {
       issues_.Add(ChildPath(path, "weight"), fmt::format("must be 1 to {}", kMostWeight));
     }
-    if (rules.max_per_minute.has_value() && *rules.max_per_minute < 1) {
+    if (budget.max_per_minute.has_value() && *budget.max_per_minute < 1) {
       issues_.Add(ChildPath(path, "max_per_minute"), "must be at least 1");
     }
+    return budget;
   }
 
   Issues& issues_;

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <iterator>
-#include <utility>
+#include <string_view>
 
 #include "service/portal/reply_headers.h"
 
@@ -22,10 +21,6 @@ std::optional<int> Count(const std::vector<http::NameValue>& headers, std::strin
   return value;
 }
 
-bool IsNumber(std::string_view segment) {
-  return std::all_of(segment.begin(), segment.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 }  // namespace
 
 std::optional<RateLimit> ParseRateLimit(const std::vector<http::NameValue>& headers) {
@@ -42,43 +37,19 @@ absl::Duration RetryAfter(const std::vector<http::NameValue>& headers) {
   return std::clamp(absl::Seconds(seconds.value_or(60)), kLeastWait, kMostWait);
 }
 
-std::string EndpointPattern(const http::CanonicalPath& path) {
-  std::string pattern;
-  for (const std::string_view segment : path.segments()) {
-    pattern += '/';
-    pattern += IsNumber(segment) ? "{id}" : segment;
+int DefaultLimit(http::Method method) {
+  switch (method) {
+    case http::Method::kGet:
+      return 500;
+    case http::Method::kPost:
+    case http::Method::kPut:
+      return 200;
+    case http::Method::kPatch:
+      return 250;
+    case http::Method::kDelete:
+      return 300;
   }
-  return pattern;
-}
-
-std::optional<RateLimit> BudgetTable::Learn(const PortalName& portal, const http::CanonicalRequest& request,
-                                            const std::vector<http::NameValue>& reply_headers) {
-  const auto budget = ParseRateLimit(reply_headers);
-  if (!budget.has_value()) return std::nullopt;
-  Key key(portal, request.api(), EndpointPattern(request.path()), request.method());
-  const MutexLock lock(mutex_);
-  if (const auto known = rows_.find(key); known != rows_.end()) {
-    known->second.budget = *budget;
-    oldest_first_.splice(oldest_first_.end(), oldest_first_, known->second.age);
-    return budget;
-  }
-  if (rows_.size() >= most_rows_) {
-    rows_.erase(oldest_first_.front());
-    oldest_first_.pop_front();
-  }
-  oldest_first_.push_back(key);
-  rows_.emplace(std::move(key), Known{.budget = *budget, .age = std::prev(oldest_first_.end())});
-  return budget;
-}
-
-std::vector<BudgetTable::Row> BudgetTable::Of(const PortalName& portal) const {
-  std::vector<Row> found;
-  const MutexLock lock(mutex_);
-  for (const auto& [key, known] : rows_) {
-    const auto& [of, api, pattern, method] = key;
-    if (of == portal) found.push_back({.api = api, .pattern = pattern, .method = method, .budget = known.budget});
-  }
-  return found;
+  return 200;
 }
 
 }  // namespace lmbroker::portal

@@ -10,12 +10,13 @@
 namespace lmbroker::rpc {
 namespace {
 
-void Write(const portal::BudgetTable::Row& row, v1::BudgetStatus& out) {
+void Write(const portal::BudgetState& row, v1::BudgetStatus& out) {
   out.set_pattern(std::string(http::BasePath(row.api)) + row.pattern);
   out.set_method(std::string(http::MethodName(row.method)));
   out.set_limit(row.budget.limit);
   out.set_remaining(row.budget.remaining);
   ToProto(row.budget.window, *out.mutable_window());
+  out.set_waiting(static_cast<std::int32_t>(row.waiting));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "service/core/custody.h"
 #include "service/core/portals.h"
 #include "service/http/portal_client.h"
-#include "service/portal/rate_limit.h"
+#include "service/portal/budgets.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
 
@@ -23,7 +23,7 @@ class OperatorService final : public v1::OperatorService::AsyncService {
     absl::Time start_time;
     const core::Portals& portals;
     const core::Custody& custody;
-    const portal::BudgetTable& budgets;
+    const portal::Budgets& budgets;
     const http::PortalClient& client;
     const audit::AuditLog& audit;
   };

@@ -33,17 +33,18 @@ _MOST_MESSAGE_CHARACTERS = 600
 
 
 class BrokerTest(unittest.TestCase):
-    """Tests that share a world. A class may set POLICY and CONFIG, and prepare the world in `prepare`."""
+    """Tests that share a world. A class may set POLICY, CONFIG and PORTAL, and prepare the world in `prepare`."""
 
     POLICY: ClassVar[str] = POLICY
     CONFIG: ClassVar[dict[str, Any]] = {}
     ALIASES: ClassVar[tuple[str, ...]] = ()  # more portals, all of them the simulator
+    PORTAL: ClassVar[tuple[str, ...]] = ()  # more arguments for the simulator
     MASTER: ClassVar[bool] = True  # whether the broker is given its master key
     world: ClassVar[World]
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.world = World(cls.POLICY, cls.CONFIG, cls.ALIASES)
+        cls.world = World(cls.POLICY, cls.CONFIG, cls.ALIASES, cls.PORTAL)
         cls.addClassCleanup(cls.close_world)
         cls.world.start(master=cls.MASTER)
         cls.prepare()

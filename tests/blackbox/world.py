@@ -36,16 +36,20 @@ class World:
     certificate is for another name, or of an issuer that is not trusted there."""
 
     def __init__(
-        self, policy: str = POLICY, config: dict[str, Any] | None = None, aliases: Iterable[str] = ()
+        self,
+        policy: str = POLICY,
+        config: dict[str, Any] | None = None,
+        aliases: Iterable[str] = (),
+        portal: Iterable[str] = (),
     ) -> None:
         """`config` is laid over the configuration that worlds have, key by key; `aliases` are more portals, all of them
-        the simulator."""
+        the simulator; `portal` are more arguments for that."""
         self.evidence = Evidence()
         self._folder = tempfile.TemporaryDirectory(prefix="lmbroker-world-")
         self.folder = Path(self._folder.name)
         self._nobody = socket.socket()  # bound and not listening: refuses every connection
         self._nobody.bind(("127.0.0.1", 0))
-        self.portal = harness.Running(*_GENEROUS)
+        self.portal = harness.Running(*_GENEROUS, *portal)
         self._aliases = tuple(aliases)
         self.broker = Broker(self.folder, _laid_over(self._config(), config or {}), policy)
         self.last_log = ""

@@ -50,6 +50,7 @@ portals:
     allow_private_address: true
     master: acme-root
     connections: 8
+    budgets: [ { method: GET, pattern: "/device/devices/7", limit: 1000, window: 30s }, { api: ingest, method: POST, pattern: /log/ingest, limit: 9 } ]
   globex: {}
 )";
 
@@ -122,6 +123,13 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   EXPECT_TRUE(acme.allow_private_address);
   EXPECT_EQ(acme.master->ToString(), "portals/acme/credentials/acme-root");
   EXPECT_EQ(acme.connections, 8U);
+  ASSERT_EQ(acme.budgets.size(), 2U);
+  EXPECT_EQ(acme.budgets[0].pattern, "/device/devices/{id}");
+  EXPECT_EQ(acme.budgets[0].limit, 1000);
+  EXPECT_EQ(acme.budgets[0].window, absl::Seconds(30));
+  EXPECT_EQ(acme.budgets[1].api, http::Api::kIngest);
+  EXPECT_EQ(acme.budgets[1].method, http::Method::kPost);
+  EXPECT_EQ(acme.budgets[1].window, absl::Minutes(1));
 }
 
 TEST_F(ConfigTest, DefaultsAreThoseOfTheContract) {
@@ -294,6 +302,14 @@ const std::vector<Wrong> kWrong = {
     {"ConnectionsHuge", "connections: 20", "connections: 2000000", "listen.limits.connections: "},
     {"DrainZero", "drain: 5s", "drain: 0s", "listen.drain: "},
     {"DrainWithoutUnit", "drain: 5s", "drain: 5", "listen.drain: must be a duration"},
+    {"BudgetOfNoMethod", "method: GET", "method: get", "portals.acme.budgets[0].method: must be GET"},
+    {"BudgetOfNoApi", "api: ingest", "api: rest", "portals.acme.budgets[1].api: must be management or ingest"},
+    {"BudgetOfNoPath", "/log/ingest", "log/ingest", "portals.acme.budgets[1].pattern: must be a plain path"},
+    {"BudgetOfNothing", "limit: 9", "limit: 0", "portals.acme.budgets[1].limit: must be 1 to"},
+    {"BudgetWindowShort", "window: 30s", "window: 500ms", "portals.acme.budgets[0].window: must be 1s to 1h"},
+    {"BudgetWindowLong", "window: 30s", "window: 2h", "portals.acme.budgets[0].window: must be 1s to 1h"},
+    {"BudgetTwice", "api: ingest, method: POST, pattern: /log/ingest", "method: GET, pattern: /device/devices/8",
+     "portals.acme.budgets[1]: is of an endpoint and method that stand here already"},
     {"StoreNowhere", "data/lmbroker.db", "nowhere/lmbroker.db", "store.sqlite.path: "},
     {"StoreIsDirectory", "data/lmbroker.db", "data", "store.sqlite.path: "},
     {"StoreOfALaterVersion", "sqlite: { path: data/lmbroker.db }", "sqlite: { path: data/lmbroker.db }, postgres: {}",

@@ -25,6 +25,7 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_portal.h"
 #include "tests/fakes/fake_random.h"
+#include "tests/fakes/fake_scheduler.h"
 #include "tests/fakes/memory_store.h"
 #include "tests/fakes/recording_audit_log.h"
 #include "tests/support/status_matchers.h"
@@ -92,7 +93,8 @@ class CoreTest : public testing::Test {
             .portals = portals_,
             .custody = *custody_,
             .client = portal_,
-            .budgets = budgets_};
+            .budgets = budgets_,
+            .rates = rates_};
   }
 
   // Runs what was left for the background, and ends the pool.
@@ -127,7 +129,10 @@ class CoreTest : public testing::Test {
   audit::RefusalLimiter refusals_{audit_log_, clock_};
   PolicyHolder policy_{std::make_shared<const policy::Engine>(MakePolicy())};
   Portals portals_{{{Acme(), Credential("root")}}};
-  portal::BudgetTable budgets_;
+  Metrics metrics_{{}};
+  FakeScheduler scheduler_{clock_};
+  portal::Budgets budgets_{{.clock = clock_, .scheduler = scheduler_, .metrics = metrics_}, {{Acme(), {}}}};
+  CallerRates rates_{clock_};
   FakePortal portal_;
   std::optional<Executor> background_{std::in_place, Executor::Options{.threads = 1, .most_queued = 8}};
 

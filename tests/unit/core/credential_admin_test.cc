@@ -147,6 +147,7 @@ TEST_F(CredentialAdminTest, ProbeTellsHowThePortalTakesTheKey) {
   for (const auto& c : cases) {
     portal_.AnswerAll(c.status);
     EXPECT_EQ(TryOut("reader")->result, c.result) << c.status;
+    clock_.Advance(absl::Minutes(1));  // what a 429 says holds for that long
   }
   portal_.FailAt(static_cast<int>(portal_.requests().size()) + 1, FakePortal::Fault::kTimeout);
   const auto lost = TryOut("reader");

@@ -10,7 +10,6 @@
 #include "service/core/forwarder.h"
 #include "service/policy/parse.h"
 #include "tests/fakes/fake_http_client.h"
-#include "tests/fakes/fake_scheduler.h"
 #include "tests/unit/core/core_fixture.h"
 
 namespace lmbroker::core {
@@ -92,12 +91,13 @@ class ForwardStreamTest : public CoreTest {
   }
 
   http::FakeHttpClient client_{clock_};
-  FakeScheduler scheduler_{clock_};
   Attempts attempts_{{.clock = clock_, .client = client_, .budgets = budgets_, .most_reply_bytes = 1 << 20}};
   Forwarder forwarder_{{.scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,
                         .attempts = attempts_,
+                        .budgets = budgets_,
+                        .rates = rates_,
                         .most_reply_bytes = 1 << 20}};
   FakeSink sink_;
   std::optional<absl::Status> end_;

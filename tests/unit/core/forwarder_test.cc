@@ -11,7 +11,6 @@
 
 #include "service/policy/parse.h"
 #include "tests/fakes/fake_http_client.h"
-#include "tests/fakes/fake_scheduler.h"
 #include "tests/unit/core/core_fixture.h"
 
 namespace lmbroker::core {
@@ -35,6 +34,11 @@ callers:
         api: ingest
         methods: [POST]
         paths: ["/log/ingest"]
+  - name: limited
+    identities: ["dns:limited"]
+    forward:
+      - { portal: acme, credential: reader, methods: [GET], paths: ["/device/**"] }
+    budget: { max_per_minute: 2 }
   - name: operators
     identities: ["dns:operators"]
     operator: true
@@ -80,12 +84,13 @@ class ForwarderTest : public CoreTest {
   static http::RequestParts Post() { return {.method = "POST", .path = "/device/devices", .body = "{}"}; }
 
   http::FakeHttpClient client_{clock_};
-  FakeScheduler scheduler_{clock_};
   Attempts attempts_{{.clock = clock_, .client = client_, .budgets = budgets_, .most_reply_bytes = 1024}};
   Forwarder forwarder_{{.scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,
                         .attempts = attempts_,
+                        .budgets = budgets_,
+                        .rates = rates_,
                         .most_reply_bytes = 1024}};
   std::optional<absl::StatusOr<ForwardReply>> result_;
 };
@@ -211,6 +216,51 @@ TEST_F(ForwarderTest, ARepeatHasASignatureOfItsOwn) {
   client_.Fail(Refuse(Reason::kPortalUnreachable, "Lost."), http::Delivery::kMaybeSent);
   EXPECT_NE(std::string(client_.request().authorization().Reveal()), first);
   AnswerAll();
+}
+
+// What there is no room for costs neither a request nor a write to the disk.
+TEST_F(ForwarderTest, WhatThePortalsRateLimitLeavesNoRoomForIsRefusedBeforeItsIntent) {
+  const auto first = As("inventory");
+  Begin(*first, Post());
+  client_.Answer({.status = 429, .headers = {{"Retry-After", "60"}}, .body = "{}"});
+  const std::size_t intents = audit_log_.records().size();
+  const auto call = As("inventory");
+  Begin(*call, Post());
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_THAT(*result_, RefusedWith(Reason::kDeadlineTooShort));
+  EXPECT_EQ(client_.sent(), 1U);
+  EXPECT_EQ(audit_log_.records().size(), intents);
+}
+
+TEST_F(ForwarderTest, EachAttemptTakesItsPartOfTheRateLimit) {
+  const auto call = As("inventory");
+  Begin(*call, Get());
+  client_.Fail(Refuse(Reason::kPortalUnreachable, "Lost."), http::Delivery::kMaybeSent);
+  AnswerAll();
+  ASSERT_EQ(budgets_.Of(Acme()).size(), 1U);
+  EXPECT_EQ(budgets_.Of(Acme())[0].budget.remaining, 498);
+}
+
+TEST_F(ForwarderTest, WhatWasNotSentIsNotSpent) {
+  const auto call = As("inventory");
+  Begin(*call, Post());
+  client_.Fail(Refuse(Reason::kPortalUnreachable, "Refused."), http::Delivery::kNotSent);
+  EXPECT_EQ(budgets_.Of(Acme())[0].budget.remaining, 200);
+  audit_log_.Set(audit::RecordingAuditLog::Mode::kFails);
+  const auto unaudited = As("inventory");
+  Begin(*unaudited, Post());
+  EXPECT_EQ(budgets_.Of(Acme())[0].budget.remaining, 200);
+}
+
+TEST_F(ForwarderTest, CallerHasALimitOfItsOwn) {
+  for (int i = 0; i < 3; ++i) {
+    const auto call = As("limited");
+    Begin(*call, Get());
+    AnswerAll();
+    ASSERT_TRUE(result_.has_value());
+    EXPECT_EQ(result_->ok(), i < 2) << i;
+  }
+  EXPECT_THAT(*result_, RefusedWith(Reason::kCallerLimit));
 }
 
 TEST_F(ForwarderTest, ADeadlineAfterAMutationLeftIsAnUnknownOutcome) {

@@ -143,6 +143,32 @@ TEST_F(PortalSessionTest, NothingIsSentAfterDeadlineOrCancellation) {
   EXPECT_EQ(portal_.requests().size(), 1U);
 }
 
+// A wait holds a thread, so it is short; what makes the portal safer finds room that others did not get.
+TEST_F(PortalSessionTest, WhatIsUrgentHasRoomThatIsReserved) {
+  EXPECT_THAT(SendPatch(), RefusedWith(Reason::kUnknownToken));  // an answer: the limit of 500 is known now
+  const auto patch = *portal::PatchNote(32, 41, "n");
+  const PortalName acme = Acme();
+  const std::stop_token never;
+  std::vector<portal::Permit> held;
+  for (int i = 0; i < 474; ++i) {
+    auto permit = budgets_.Acquire(
+        {.portal = acme, .request = patch, .caller = "a", .deadline = absl::InfiniteDuration(), .cancelled = never},
+        [](const absl::StatusOr<portal::Permit>&) { FAIL(); });
+    ASSERT_TRUE(permit.has_value());
+    held.push_back(**std::move(permit));
+  }
+  const std::size_t sent = portal_.requests().size();
+  EXPECT_THAT(SendPatch(), RefusedWith(Reason::kBudgetExhausted));
+  EXPECT_EQ(portal_.requests().size(), sent);
+
+  const auto call = As("operators");
+  auto session = Begin(*call, *portal::PatchNote(32, 41, "n"));
+  ASSERT_THAT(session, IsOk());
+  EXPECT_THAT(
+      session->Urgent().Exchange(*portal::PatchStatus(32, 41, TokenStatus::kDisabled), portal::Effect::kRepeatable),
+      IsOk());
+}
+
 TEST_F(PortalSessionTest, BudgetIsLearned) {
   ASSERT_THAT(SendList(), IsOk());
   ASSERT_EQ(budgets_.Of(Acme()).size(), 1U);

@@ -65,8 +65,8 @@ TEST(ParsePolicyTest, ExampleOfTheDesignIsRead) {
   EXPECT_THAT(inventory.tokens[0].types, ElementsAre(TokenType::kLmv1, TokenType::kBearer));
   EXPECT_EQ(inventory.tokens[0].verbs.size(), 7U);
   EXPECT_EQ(inventory.tokens[0].max_ttl, absl::Hours(720));
-  EXPECT_EQ(inventory.weight, 2);
-  EXPECT_EQ(inventory.max_per_minute, 120);
+  EXPECT_EQ(inventory.budget.weight, 2);
+  EXPECT_EQ(inventory.budget.max_per_minute, 120);
   EXPECT_FALSE(inventory.is_operator);
   EXPECT_TRUE(policy->callers[1].is_operator);
   EXPECT_EQ(policy->by_identity.at("k8s:inventory/app"), 0U);

@@ -15,13 +15,6 @@ std::vector<http::NameValue> Headers(std::string limit, std::string remaining, s
           {"X-Rate-Limit-Window", std::move(window)}};
 }
 
-PortalName Portal(std::string_view id) { return *PortalName::FromId(id, "portal"); }
-
-http::CanonicalRequest Get(std::string path) {
-  return *http::CanonicalRequest::Make(
-      {.method = "GET", .path = std::move(path), .query = {}, .headers = {}, .body = ""}, {});
-}
-
 TEST(RateLimitTest, NeedsAllThreeHeadersAsWholeNumbers) {
   const auto good = ParseRateLimit(Headers("500", "0", "60"));
   ASSERT_TRUE(good.has_value());
@@ -44,35 +37,12 @@ TEST(RateLimitTest, WaitIsBounded) {
   EXPECT_EQ(RetryAfter({{"Retry-After", "soon"}}), absl::Seconds(60));
 }
 
-TEST(RateLimitTest, NumbersInPathsFold) {
-  EXPECT_EQ(EndpointPattern(*http::CanonicalPath::Parse("/device/devices/7/instances/a1")),
-            "/device/devices/{id}/instances/a1");
-  EXPECT_EQ(EndpointPattern(*http::CanonicalPath::Parse("/device/devices")), "/device/devices");
-}
-
-TEST(BudgetTableTest, KeepsTheLastWordPerPatternAndMethod) {
-  BudgetTable table;
-  EXPECT_TRUE(table.Learn(Portal("acme"), Get("/device/devices/1"), Headers("500", "9", "60")).has_value());
-  EXPECT_TRUE(table.Learn(Portal("acme"), Get("/device/devices/2"), Headers("500", "8", "60")).has_value());
-  EXPECT_FALSE(table.Learn(Portal("acme"), Get("/device/devices/3"), {}).has_value());
-  table.Learn(Portal("other"), Get("/device/devices/1"), Headers("1", "1", "1"));
-  const auto rows = table.Of(Portal("acme"));
-  ASSERT_EQ(rows.size(), 1U);
-  EXPECT_EQ(rows[0].pattern, "/device/devices/{id}");
-  EXPECT_EQ(rows[0].method, http::Method::kGet);
-  EXPECT_EQ(rows[0].budget.remaining, 8);
-}
-
-TEST(BudgetTableTest, OldestRowMakesRoom) {
-  BudgetTable table(2);
-  table.Learn(Portal("acme"), Get("/a"), Headers("1", "1", "1"));
-  table.Learn(Portal("acme"), Get("/b"), Headers("1", "1", "1"));
-  table.Learn(Portal("acme"), Get("/a"), Headers("1", "1", "1"));
-  table.Learn(Portal("acme"), Get("/c"), Headers("1", "1", "1"));
-  const auto rows = table.Of(Portal("acme"));
-  ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].pattern, "/a");
-  EXPECT_EQ(rows[1].pattern, "/c");
+TEST(RateLimitTest, DefaultsAreThoseOfLogicMonitor) {
+  EXPECT_EQ(DefaultLimit(http::Method::kGet), 500);
+  EXPECT_EQ(DefaultLimit(http::Method::kPost), 200);
+  EXPECT_EQ(DefaultLimit(http::Method::kPut), 200);
+  EXPECT_EQ(DefaultLimit(http::Method::kPatch), 250);
+  EXPECT_EQ(DefaultLimit(http::Method::kDelete), 300);
 }
 
 }  // namespace
