@@ -130,7 +130,7 @@ Task<absl::Status> Forwarder::ForwardStream(CallContext& context, ForwardCall ca
 
   http::Response& response = *sent.result.response;
   record.http_status = response.status;
-  portal::Scrubber scrubber(response, cleared->entry->forms, parts_.most_reply_bytes);
+  portal::Scrubber scrubber(response, cleared->entry->forms);
   Handed<ForwardReply> head(sink, {.status = response.status,
                                    .headers = http::PassedReplyHeaders(response.headers),
                                    .body = "",

@@ -2,8 +2,8 @@
 
 #include <zlib.h>
 
-#include <array>
-#include <memory>
+#include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -17,41 +17,67 @@ namespace {
 constexpr int kDeflateWindow = 15;
 constexpr int kGzipWindow = 15 + 16;
 
-struct EndInflate {
-  void operator()(z_stream* stream) const { inflateEnd(stream); }
-};
-
 }  // namespace
 
-absl::StatusOr<std::string> Inflate(std::string_view body, std::string_view encoding, std::size_t most_bytes) {
+struct Inflater::State {
   z_stream stream{};
-  // zlib's API lacks const; it only reads here. A request body is far below the 4 GiB that avail_in can say.
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
-  stream.avail_in = static_cast<uInt>(body.size());
-  if (inflateInit2(&stream, EqualsIgnoreCase(encoding, "gzip") ? kGzipWindow : kDeflateWindow) != Z_OK) {
-    return Refuse(Reason::kInternal, "The broker cannot inflate the body; try again.");
-  }
-  const std::unique_ptr<z_stream, EndInflate> end(&stream);
+  bool good = false;
+  std::array<char, std::size_t{16} << 10> piece{};
+};
 
+std::optional<Coding> ParseCoding(std::string_view name) {
+  if (EqualsIgnoreCase(name, "gzip")) return Coding::kGzip;
+  if (EqualsIgnoreCase(name, "deflate")) return Coding::kDeflate;
+  return std::nullopt;
+}
+
+Inflater::Inflater(Coding coding) : state_(std::make_unique<State>()) {
+  state_->good = inflateInit2(&state_->stream, coding == Coding::kGzip ? kGzipWindow : kDeflateWindow) == Z_OK;
+}
+
+Inflater::~Inflater() { inflateEnd(&state_->stream); }
+
+std::optional<std::string_view> Inflater::Next(std::string_view& bytes) {
+  if (!state_->good) return std::nullopt;
+  if (done_) {
+    if (bytes.empty()) return std::string_view();
+    return std::nullopt;
+  }
+  z_stream& stream = state_->stream;
+  auto& piece = state_->piece;
+  const auto size = static_cast<uInt>(std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max()));
+  // zlib's API lacks const; it only reads here.
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = size;
+  stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+  stream.avail_out = static_cast<uInt>(piece.size());
+  const int result = inflate(&stream, Z_NO_FLUSH);
+  bytes.remove_prefix(size - stream.avail_in);
+  done_ = result == Z_STREAM_END;
+  // Z_BUF_ERROR: there was nothing to do, which more bytes will change.
+  state_->good = result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR;
+  if (!state_->good || (done_ && !bytes.empty())) return std::nullopt;
+  return std::string_view(piece.data(), piece.size() - stream.avail_out);
+}
+
+absl::StatusOr<std::string> Inflate(std::string_view body, Coding coding, std::size_t most_bytes) {
+  Inflater inflater(coding);
   std::string out;
-  std::array<char, 16 << 10> chunk{};
-  int result = Z_OK;
-  while (result == Z_OK) {
-    stream.next_out = reinterpret_cast<Bytef*>(chunk.data());
-    stream.avail_out = static_cast<uInt>(chunk.size());
-    result = inflate(&stream, Z_NO_FLUSH);
-    out.append(chunk.data(), chunk.size() - stream.avail_out);
-    if (out.size() > most_bytes) {
+  while (true) {
+    const auto piece = inflater.Next(body);
+    const bool broken = !piece.has_value() || (piece->empty() && !inflater.done());
+    if (broken) {
+      return FieldInvalid("body", fmt::format("is not one whole {} stream, as Content-Encoding says",
+                                              coding == Coding::kGzip ? "gzip" : "deflate"));
+    }
+    if (piece->empty()) return out;
+    if (piece->size() > most_bytes - out.size()) {
       return Refuse(Reason::kBodyTooLarge,
                     fmt::format("The body inflates to more than {} bytes; send it in parts.", most_bytes),
                     {.metadata = {{"limit", fmt::format("{}", most_bytes)}}, .field = "body"});
     }
+    out += *piece;
   }
-  if (result != Z_STREAM_END || stream.avail_in > 0) {
-    return FieldInvalid("body",
-                        fmt::format("is not one whole {} stream, as Content-Encoding says", AsciiLower(encoding)));
-  }
-  return out;
 }
 
 }  // namespace lmbroker::http

@@ -51,7 +51,9 @@ absl::StatusOr<CanonicalRequest> CanonicalRequest::Make(RequestParts parts, cons
   RETURN_IF_ERROR(CheckBody(request.method_, parts.body, limits.body));
   request.body_ = std::move(parts.body);
   if (const auto encoding = request.headers_.Find("Content-Encoding"); encoding.has_value()) {
-    ASSIGN_OR_RETURN(request.inflated_, Inflate(request.body_, *encoding, limits.body));
+    const auto coding = ParseCoding(*encoding);
+    if (!coding.has_value()) return FieldInvalid("headers", "Content-Encoding must be gzip or deflate");
+    ASSIGN_OR_RETURN(request.inflated_, Inflate(request.body_, *coding, limits.body));
   }
   return request;
 }

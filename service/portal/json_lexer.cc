@@ -1,5 +1,7 @@
 #include "service/portal/json_lexer.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -86,63 +88,76 @@ std::optional<char> Simple(char escaped) {
   }
 }
 
+using ByteSet = std::array<bool, 256>;
+
+constexpr ByteSet SetOf(std::string_view bytes, bool with_controls) {
+  ByteSet set{};
+  for (const char c : bytes) set[static_cast<unsigned char>(c)] = true;
+  for (std::size_t c = 0; c < 0x20; ++c) set[c] = with_controls;
+  return set;
+}
+
+constexpr ByteSet kStopsOutside = SetOf("{}[]:,\"", false);
+constexpr ByteSet kStopsInString = SetOf("\"\\", true);
+
+std::size_t SkipTo(const ByteSet& stops, std::string_view text, std::size_t from) {
+  while (from < text.size() && !stops[static_cast<unsigned char>(text[from])]) ++from;
+  return from;
+}
+
 }  // namespace
 
 char JsonLexer::Next() {
-  while (at_ < text_.size()) {
-    const char c = text_[at_++];
-    switch (c) {
-      case '{':
-      case '}':
-      case '[':
-      case ']':
-      case ':':
-      case ',':
-        return c;
-      case '"':
-        if (ReadString()) return c;
-        break;
-      default:
-        break;
-    }
-  }
-  return 0;
+  if (in_string_) return ReadString();
+  const std::size_t at = SkipTo(kStopsOutside, window_.text, at_ - window_.offset);
+  at_ = window_.offset + at;
+  if (at == window_.text.size()) return 0;
+  ++at_;
+  if (const char c = window_.text[at]; c != '"') return c;
+  string_ = {at_, at_};
+  first_escape_ = kNone;
+  in_string_ = true;
+  return ReadString();
 }
 
-// No string of JSON has a raw control character. So at one the quote was no string's start: reading goes on behind it
-// and falls into step again with the next line, however broken this one is.
-bool JsonLexer::ReadString() {
-  start_ = at_;
-  while (at_ < text_.size()) {
-    const char c = text_[at_++];
-    if (c == '"') {
-      end_ = at_ - 1;
-      return true;
+char JsonLexer::ReadString() {
+  const std::string_view text = window_.text;
+  std::size_t at = at_ - window_.offset;
+  char token = 0;
+  while (token == 0) {
+    at = SkipTo(kStopsInString, text, at);
+    string_.end = window_.offset + at;
+    if (at == text.size()) break;
+    if (text[at] == '\\') {
+      if (at + 1 == text.size() && !window_.last) break;
+      if (!escaped()) first_escape_ = window_.offset + at;
+      at = std::min(at + 2, text.size());
+      continue;
     }
-    if (static_cast<unsigned char>(c) < 0x20) return false;
-    if (c == '\\' && at_ < text_.size()) ++at_;
+    token = text[at] == '"' ? '"' : '!';
+    ++at;
   }
-  end_ = text_.size();
-  return true;
+  at_ = window_.offset + at;
+  if (token == 0 && window_.last) token = '"';
+  in_string_ = token == 0;
+  return token;
+}
+
+std::size_t UnescapeOne(std::string_view raw, char*& out) {
+  if (raw[0] == '\\' && raw.size() > 1) {
+    if (const auto simple = Simple(raw[1]); simple.has_value()) {
+      *out++ = *simple;
+      return 2;
+    }
+    if (const std::size_t taken = raw[1] == 'u' ? TakeUnicode(raw, out) : 0; taken > 0) return taken;
+  }
+  *out++ = raw[0];
+  return 1;
 }
 
 std::size_t Unescape(std::string_view raw, char* out) {
   char* const begin = out;
-  while (!raw.empty()) {
-    if (raw[0] == '\\' && raw.size() > 1) {
-      if (const auto simple = Simple(raw[1]); simple.has_value()) {
-        *out++ = *simple;
-        raw.remove_prefix(2);
-        continue;
-      }
-      if (const std::size_t taken = raw[1] == 'u' ? TakeUnicode(raw, out) : 0; taken > 0) {
-        raw.remove_prefix(taken);
-        continue;
-      }
-    }
-    *out++ = raw[0];
-    raw.remove_prefix(1);
-  }
+  while (!raw.empty()) raw.remove_prefix(UnescapeOne(raw, out));
   return static_cast<std::size_t>(out - begin);
 }
 

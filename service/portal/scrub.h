@@ -1,13 +1,20 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
 
 #include "service/http/client.h"
+#include "service/http/inflate.h"
+#include "service/portal/field_search.h"
+#include "service/portal/mask.h"
 #include "service/portal/secret_forms.h"
+#include "service/portal/signature_search.h"
+#include "service/portal/span.h"
 
 namespace lmbroker::portal {
 
@@ -23,31 +30,39 @@ namespace lmbroker::portal {
 // not handed on: an unknown Content-Encoding, a broken stream, or JSON nested deeper than 256 is PORTAL_ERROR.
 absl::Status ScrubReply(http::Response& reply, const SecretForms& forms, std::size_t most_bytes);
 
-// The same for a reply that comes in pieces. Holds it whole until its end.
+// The same for a reply that comes in pieces and has any length: what goes out is what ScrubReply would make of the
+// whole, however it was cut. Holds back what may still turn out to be secret: mostly a few hundred bytes, at most about
+// 64 KiB.
 class Scrubber {
  public:
-  // Scrubs the headers at once. `reply` holds head and no body; `forms` must outlive this.
-  Scrubber(http::Response& reply, const SecretForms& forms, std::size_t most_bytes);
+  // Scrubs the headers at once and takes those of the body's coding from them. `reply` holds a head and no body;
+  // `forms` must outlive this.
+  Scrubber(http::Response& reply, const SecretForms& forms);
 
-  // Takes the next piece and appends to `out` what can be handed on of all so far.
+  // Takes the next piece and appends to `out` what can be handed on of all so far. Compressed, a piece becomes up to a
+  // thousand times as much.
   absl::Status Feed(std::string_view piece, std::string& out);
-  // The same at the end.
+  // The same at the end. PORTAL_ERROR as well when a compressed body is cut.
   absl::Status Finish(std::string& out);
 
  private:
+  absl::Status Search(bool last, std::string& out);
+
   const SecretForms& forms_;
-  const std::size_t most_bytes_;
-  http::Response held_;
+  absl::Status unreadable_;  // why no body can be searched
+  std::optional<http::Inflater> inflater_;
+  bool started_ = false;
+
+  std::string held_;  // plain text that is searched and not handed on yet, or still needed
+  std::size_t offset_ = 0;
+  std::size_t forms_at_ = 0;
+  SignatureSearch signatures_;
+  FieldSearch fields_;
+  std::vector<Span> found_;
+  Mask mask_;
 };
 
 // The first two rules for a text of its own.
 void ScrubText(std::string& text, const SecretForms& forms);
-
-// Whether a field or property of this name holds a secret. Letter case, `_` and `-` do not count.
-// * Names that end in: accesskey, secretkey, apikey, privatekey, serviceaccountkey, password, passwd, passphrase,
-//   secret, apitoken, accesstoken, authtoken, privtoken, refreshtoken, bearertoken.
-// * The name `token` alone.
-// * Names of properties that end in: .pass, .pwd, .key, .auth, .community, .token, .credentials.
-bool IsKeyLike(std::string_view name);
 
 }  // namespace lmbroker::portal

@@ -1,5 +1,6 @@
 #include "service/portal/secret_forms.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -9,7 +10,6 @@
 namespace lmbroker::portal {
 namespace {
 
-constexpr std::string_view kMask = "****";
 constexpr std::string_view kUpperHex = "0123456789ABCDEF";
 constexpr std::string_view kLowerHex = "0123456789abcdef";
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -64,25 +64,14 @@ Secret Base64Core(std::string_view secret, std::size_t before, std::string_view 
   return out;
 }
 
-std::size_t Find(std::string_view text, std::string_view form, std::size_t from) {
-  const void* found = memmem(text.data() + from, text.size() - from, form.data(), form.size());
-  return found == nullptr ? std::string_view::npos
-                          : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
-}
+// Wu and Manber's search for many patterns (1994): the block of bytes at the end of a window as long as the shortest
+// pattern says how far the window may move without missing one, mostly by almost its whole length.
+constexpr std::size_t kBlock = 3;
+constexpr std::size_t kShifts = 1024;
 
-bool MaskOne(std::string& text, std::string_view form) {
-  std::size_t at = Find(text, form, 0);
-  if (at == std::string_view::npos) return false;
-  std::string masked;
-  std::size_t done = 0;
-  for (; at != std::string_view::npos; at = Find(text, form, done)) {
-    masked.append(text, done, at - done).append(kMask);
-    done = at + form.size();
-  }
-  masked.append(text, done);
-  Wipe(text.data(), text.size());
-  text = std::move(masked);
-  return true;
+std::size_t HashBlock(const char* at) {
+  const auto byte = [at](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(at[i])); };
+  return (byte(0) ^ (byte(1) << 4) ^ (byte(2) << 7)) % kShifts;
 }
 
 }  // namespace
@@ -104,19 +93,47 @@ SecretForms::SecretForms(const Secret& secret) {
   for (const std::string_view digits : {kBase64, kBase64Url}) {
     for (std::size_t before = 0; before < 3; ++before) add(Base64Core(plain, before, digits));
   }
+  BuildShifts();
 }
 
-bool SecretForms::FoundIn(std::string_view text) const {
+void SecretForms::BuildShifts() {
+  const auto [shortest, longest] = std::minmax_element(
+      forms_.begin(), forms_.end(), [](const Secret& a, const Secret& b) { return a.size() < b.size(); });
+  shortest_ = shortest->size();
+  longest_ = longest->size();
+  const std::size_t most = std::min<std::size_t>(shortest_ - kBlock + 1, 255);
+  shifts_ = Secret::WithSize(kShifts);
+  std::memset(shifts_.data(), static_cast<int>(most), kShifts);
   for (const Secret& form : forms_) {
-    if (Find(text, form.Reveal(), 0) != std::string_view::npos) return true;
+    for (std::size_t at = 0; at + kBlock <= shortest_; ++at) {
+      const std::size_t shift = std::min(shortest_ - kBlock - at, most);
+      char& known = shifts_.data()[HashBlock(form.Reveal().data() + at)];
+      if (shift < static_cast<unsigned char>(known)) known = static_cast<char>(shift);
+    }
   }
-  return false;
 }
 
-bool SecretForms::Mask(std::string& text) const {
-  bool found = false;
-  for (const Secret& form : forms_) found = MaskOne(text, form.Reveal()) || found;
-  return found;
+std::size_t SecretForms::Search(const Window& window, std::size_t from, std::vector<Span>& found) const {
+  if (forms_.empty()) return window.end();
+  const std::string_view text = window.text;
+  const std::string_view shifts = shifts_.Reveal();
+  // Where more may come, only starts behind which any form would fit are judged: the result does not depend on how
+  // the text was cut.
+  const std::size_t room = window.last ? shortest_ : longest_;
+  std::size_t at = from - window.offset;
+  while (at + room <= text.size()) {
+    const std::size_t shift = static_cast<unsigned char>(shifts[HashBlock(text.data() + at + shortest_ - kBlock)]);
+    if (shift > 0) {
+      at += shift;
+      continue;
+    }
+    for (const Secret& form : forms_) {
+      if (text.substr(at, form.size()) != form.Reveal()) continue;
+      found.push_back({window.offset + at, window.offset + at + form.size()});
+    }
+    ++at;
+  }
+  return window.offset + (window.last ? text.size() : at);
 }
 
 }  // namespace lmbroker::portal

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "service/base/secret.h"
+#include "service/portal/span.h"
 
 namespace lmbroker::portal {
 
@@ -16,13 +19,19 @@ class SecretForms {
 
   explicit SecretForms(const Secret& secret);
 
-  // Whether some form stands in `text`.
-  bool FoundIn(std::string_view text) const;
-  // Puts `****` in place of each; whether there was one.
-  bool Mask(std::string& text) const;
+  // Adds the span of every form that starts in `window` at `from` or behind. Gives where the next search must start:
+  // the end of the window if it is the last, else at most longest() before it.
+  std::size_t Search(const Window& window, std::size_t from, std::vector<Span>& found) const;
+  // Bytes of the longest form; 0 when there is none.
+  std::size_t longest() const { return longest_; }
 
  private:
+  void BuildShifts();
+
   std::vector<Secret> forms_;
+  std::size_t shortest_ = 0;
+  std::size_t longest_ = 0;
+  Secret shifts_;  // by hash of a block, how far the search may go on; derived from the secret, so kept like it
 };
 
 }  // namespace lmbroker::portal

@@ -122,7 +122,7 @@ Secret TakeAccessKey(std::string& body) {
     if (token == '}' || token == ']') --depth;
     if (token == '"' && is_value && depth == 1 && name == "accessKey") {
       const std::string_view raw = lexer.string();
-      const std::size_t offset = lexer.string_offset();
+      const std::size_t offset = lexer.string_span().begin;
       Secret roomy = Secret::WithSize(raw.size());
       const std::size_t size = Unescape(raw, roomy.data());
       body.replace(offset, raw.size(), raw.size(), '*');

@@ -30,7 +30,7 @@ std::string Compressed(std::string_view plain, bool gzip) {
 LMBROKER_FUZZ_TARGET(input) {
   if (input.empty()) return;
   const bool gzip = input.front() % 2 == 0;
-  const char* const coding = gzip ? "GZip" : "deflate";
+  const http::Coding coding = *http::ParseCoding(gzip ? "GZip" : "deflate");
   const std::string_view bytes = input.substr(1);
 
   const auto inflated = http::Inflate(bytes, coding, kMost);

@@ -5,6 +5,7 @@
 namespace lmbroker::core {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -29,7 +30,9 @@ TEST_F(CustodyTest, ImportedKeySurvivesARestart) {
   EXPECT_EQ((*entry)->key.secret.Reveal(), "lmb_the-secret-of-a-reader");
   EXPECT_EQ((*entry)->key.type, TokenType::kBearer);
   EXPECT_THAT((*entry)->record.secret.bytes, IsEmpty());
-  EXPECT_TRUE((*entry)->forms.FoundIn("x lmb_the-secret-of-a-reader y"));
+  std::vector<portal::Span> found;
+  (*entry)->forms.Search({.text = "x lmb_the-secret-of-a-reader y"}, 0, found);
+  EXPECT_THAT(found, ElementsAre(portal::Span{.begin = 2, .end = 28}));
 }
 
 TEST_F(CustodyTest, StoreNeverHasTheKeyInClear) {

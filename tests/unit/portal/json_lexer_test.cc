@@ -28,8 +28,8 @@ TEST(JsonLexerTest, CutsPunctuationAndStrings) {
       {"no json at all", ""},
       {R"({"cut off)", "{<cut off>"},
       {R"({"cut off\)", R"({<cut off\>)"},
-      {"a stray \" quote\n{\"a\":\"b\"}", "{<a>:<b>}"},
-      {std::string("\"a\0: \"c\"", 8), ":<c>"},
+      {"a stray \" quote\n{\"a\":\"b\"}", "!{<a>:<b>}"},
+      {std::string("\"a\0: \"c\"", 8), "!:<c>"},
   };
   for (const auto& c : cases) EXPECT_EQ(Tokens(c.text), c.tokens) << c.text;
 }
