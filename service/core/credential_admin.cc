@@ -112,7 +112,8 @@ absl::StatusOr<Probe> CredentialAdmin::TryOut(CallContext& context, const Creden
   const Clock& clock = parts_.portal.clock;
   const absl::Time sent = clock.Now();
   const absl::Duration start = clock.Monotonic();
-  const absl::StatusOr<http::Response> reply = session.Urgent().Exchange(std::move(request), portal::Effect::kRepeatable);
+  const absl::StatusOr<http::Response> reply =
+      session.Urgent().Exchange(std::move(request), portal::Effect::kRepeatable);
   const absl::Duration latency = clock.Monotonic() - start;
   if (MeansUnreachable(reply.status())) return Probe{};
   RETURN_IF_ERROR(reply.status());

@@ -33,7 +33,8 @@ LMBROKER_FUZZ_TARGET(input) {
     const std::string pattern = portal::EndpointPattern(path->decoded());
     const auto of_pattern = http::CanonicalPath::Parse(pattern);
     // `{id}` is longer than a one-digit number, so a very long path may grow too long.
-    if (of_pattern.ok()) Require(portal::EndpointPattern(of_pattern->decoded()) == pattern, "a pattern is its own pattern");
+    if (of_pattern.ok())
+      Require(portal::EndpointPattern(of_pattern->decoded()) == pattern, "a pattern is its own pattern");
     Require(pattern.size() <= 4 * path->decoded().size(), "a pattern is bounded");
   }
 }
