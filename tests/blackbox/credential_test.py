@@ -115,7 +115,7 @@ class CredentialTest(BrokerTest):
             self.assertEqual(self.do("Probe", name).result, NO_PERMISSION)
             self.world.portal.control("DELETE", "/faults")
             for fault in ("unavailable", "drop-before-commit", "garbage", "rate-limited", "redirect"):
-                self.world.portal.fault(fault)
+                self.world.portal.fault(fault, **({"retry_after": 1} if fault == "rate-limited" else {}))
                 self.assertEqual(self.do("Probe", name).result, UNREACHABLE, fault)
                 self.world.portal.control("DELETE", "/faults")
         self.world.credential("unreached", 33, portal="portals/down")

@@ -48,10 +48,19 @@ FAULTS = (
 
 
 class ForwardFaultTest(ForwardCase):
+    def setUp(self):
+        super().setUp()
+        self.fresh_path()
+
+    def fresh_path(self):
+        """An endpoint of its own: what the portal said of another one's rate limit does not count."""
+        type(self).endpoints = getattr(type(self), "endpoints", 0) + 1
+        self.path = f"{ECHO}/e{type(self).endpoints}"
+
     def outcome_of(self, method, **fields):
         """OK, or the reason of the refusal."""
         try:
-            reply = self.world.forward("writer", method, ECHO + "/a", timeout=20, **fields)
+            reply = self.world.forward("writer", method, self.path, timeout=20, **fields)
         except Refusal as refusal:
             self.assertEqual(refusal.code, CODE_OF[refusal.reason], refusal)
             return refusal.reason
@@ -62,6 +71,7 @@ class ForwardFaultTest(ForwardCase):
         """The outcome of a call under a fault, and how often the portal has seen the call."""
         self.world.portal.control("POST", "/reset")
         self.world.portal.control("POST", "/faults", fault)
+        self.fresh_path()
         outcome = self.outcome_of(method, **fields)
         return outcome, len(self.sent())
 
@@ -85,7 +95,7 @@ class ForwardFaultTest(ForwardCase):
             with self.subTest(fault=name):
                 self.world.portal.control("POST", "/reset")
                 self.world.portal.fault(name, count=1)
-                reply = self.world.forward("writer", "GET", ECHO + "/a")
+                reply = self.world.forward("writer", "GET", self.path)
                 self.assertEqual((reply.status, reply.attempts), (200, 2))
                 self.assertEqual(len(self.sent()), 2)
 
@@ -97,13 +107,13 @@ class ForwardFaultTest(ForwardCase):
 
     def test_an_answer_that_got_lost_says_how_to_find_out(self):
         self.world.portal.fault("drop-after-commit")
-        refusal = self.forward_refused("OUTCOME_UNKNOWN", "writer", "POST", ECHO + "/a")
+        refusal = self.forward_refused("OUTCOME_UNKNOWN", "writer", "POST", self.path)
         self.assertRegex(refusal.message, r"read|list|look")
         self.assertTrue(self.sent()[0]["committed"])
 
     def test_what_certainly_never_left_is_no_unknown_outcome(self):
         for method in ("GET", "POST", "DELETE"):
-            refusal = self.forward_refused("PORTAL_UNREACHABLE", "writer", method, ECHO + "/a", portal="portals/down")
+            refusal = self.forward_refused("PORTAL_UNREACHABLE", "writer", method, self.path, portal="portals/down")
             self.assertNotIn("localhost", refusal.message)
 
     def test_a_connection_that_the_portal_closed_in_between_costs_no_call(self):
@@ -111,7 +121,7 @@ class ForwardFaultTest(ForwardCase):
             with self.subTest(method=method):
                 self.world.portal.control("POST", "/reset")
                 self.world.portal.fault("close-after-reply", count=1)
-                self.world.forward("writer", "GET", ECHO + "/a")
+                self.world.forward("writer", "GET", self.path)
                 # Only the test's own connection is left.
                 wait_for("closed connection", lambda: self.world.portal.control("GET", "/connections")["open"] <= 1)
                 self.assertEqual(self.outcome_of(method), "OK")
@@ -120,7 +130,7 @@ class ForwardFaultTest(ForwardCase):
     def test_a_second_reply_is_never_the_answer_to_another_call(self):
         self.world.portal.fault("two-replies", count=1)
         for _ in range(3):
-            reply = self.world.forward("writer", "GET", ECHO + "/a")
+            reply = self.world.forward("writer", "GET", self.path)
             self.assertNotIn(b"smuggled", reply.body)
         self.assertEqual(len(self.sent()), 3)
 
@@ -132,9 +142,9 @@ class ForwardFaultTest(ForwardCase):
 
     def test_a_compressed_reply_is_handed_on_readable(self):
         self.world.portal.fault("gzip-body")
-        reply = self.world.forward("writer", "GET", ECHO + "/a")
+        reply = self.world.forward("writer", "GET", self.path)
         self.assertNotIn("content-encoding", self.headers(reply.headers))
-        self.assertEqual(json.loads(reply.body)["path"], ECHO + "/a")
+        self.assertEqual(json.loads(reply.body)["path"], self.path)
 
     def test_a_clock_that_is_off_is_no_reason_to_fail(self):
         for seconds in (-600, 600):
@@ -145,7 +155,7 @@ class ForwardFaultTest(ForwardCase):
         for portal in ("misnamed", "forged"):
             with self.subTest(portal=portal):
                 refusal = self.forward_refused(
-                    "PORTAL_UNREACHABLE", "writer", "POST", ECHO + "/a", portal=f"portals/{portal}"
+                    "PORTAL_UNREACHABLE", "writer", "POST", self.path, portal=f"portals/{portal}"
                 )
                 self.assertEqual(refusal.metadata["phase"], "tls")
         self.assertEqual(self.sent(), [])

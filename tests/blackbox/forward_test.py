@@ -126,7 +126,8 @@ class ReplyTest(ForwardCase):
                 with self.subTest(status=status, method=method):
                     self.world.portal.control("DELETE", "/faults")
                     self.world.portal.fault("status", status=status)
-                    reply = self.world.forward("writer", method, ECHO + "/a")
+                    # An endpoint for each: after a 429 the next call to the same one would wait.
+                    reply = self.world.forward("writer", method, f"{ECHO}/s{status}")
                     self.assertEqual((reply.status, reply.attempts), (status, 1))
 
     def test_replies_carry_allowed_headers_alone(self):

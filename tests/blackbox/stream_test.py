@@ -112,6 +112,7 @@ class StreamTest(ForwardCase):
     def test_refused_as_forward_is(self):
         for reason, who, path, fields in (
             ("NO_GRANT", "stranger", ECHO + "/a", {}),
+            ("NO_IDENTITY", "bare-cn", ECHO + "/a", {}),
             ("PATH_NOT_PLAIN", "writer", ECHO + "/%61", {}),
             ("SECRET_ENDPOINT", "writer", "/setting/admins/32/apitokens", {}),
             ("FIELD_INVALID", "writer", ECHO + "/a", {"query": [{"name": "v", "value": "3"}]}),
