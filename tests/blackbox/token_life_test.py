@@ -224,7 +224,7 @@ class TokenLifeTest(BrokerTest):
 
     def test_the_portals_failures_are_mapped(self):
         for fault, reason in (
-            ({"name": "rate-limited", "window": 30}, "BUDGET_EXHAUSTED"),
+            ({"name": "rate-limited", "retry_after": 1}, "BUDGET_EXHAUSTED"),
             ({"name": "unavailable"}, "PORTAL_ERROR"),
             ({"name": "internal-error"}, "PORTAL_ERROR"),
             ({"name": "error-in-200", "code": 1403}, "PORTAL_DENIED"),
