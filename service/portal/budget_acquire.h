@@ -28,7 +28,9 @@ class [[nodiscard]] BudgetAcquire {
     result_ = std::move(now);
     return false;
   }
-  absl::StatusOr<Permit> await_resume() { return *std::move(result_); }
+  absl::StatusOr<Permit> await_resume() {
+    return *std::move(result_);  // NOLINT(bugprone-unchecked-optional-access): set by whoever resumes
+  }
 
  private:
   Budgets& budgets_;

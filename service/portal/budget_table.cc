@@ -136,6 +136,7 @@ void BudgetTable::RefuseHopeless(BudgetRow& row, absl::Duration now) {
       ++ahead;
       return false;
     }
+    // NOLINTNEXTLINE(clang-diagnostic-thread-safety-analysis): the lock is held around EraseIf
     PostRefusal(waiter, DeadlineTooShort(row, turn - now));
     hopeless.push_back(waiter);
     return true;

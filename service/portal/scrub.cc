@@ -70,7 +70,7 @@ Scrubber::Scrubber(http::Response& reply, const SecretForms& forms) : forms_(for
   if (const auto coding = CodingOf(reply); !coding.ok()) {
     unreadable_ = coding.status();
   } else if (coding->has_value()) {
-    inflater_.emplace(**coding);
+    inflater_.emplace(**coding);  // NOLINT(bugprone-unchecked-optional-access): asked one line above
     DropCoding(reply);
   }
   for (http::NameValue& header : reply.headers) ScrubText(header.value, forms);

@@ -20,8 +20,8 @@ constexpr std::array<bool, 256> kOfValue = [] {
 }();
 
 std::size_t EndOfValue(std::string_view text, std::size_t from) {
-  const auto end = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(),
-                                [](char c) { return !kOfValue[static_cast<unsigned char>(c)]; });
+  const auto* const end = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(),
+                                       [](char c) { return !kOfValue[static_cast<unsigned char>(c)]; });
   return static_cast<std::size_t>(end - text.begin());
 }
 
