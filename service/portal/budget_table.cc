@@ -129,19 +129,20 @@ void BudgetTable::EvictLast(BudgetRow& row, absl::Duration now) {
 
 void BudgetTable::RefuseHopeless(BudgetRow& row, absl::Duration now) {
   int ahead = 0;
-  std::vector<Waiter> hopeless;
+  std::vector<std::pair<Waiter, absl::Duration>> hopeless;  // and when it would be their turn
   row.queue.EraseIf([&](Priority priority, const Waiter& waiter) {
     const absl::Duration turn = row.budget.RoomAt(ahead, priority, now);
     if (turn < waiter->deadline) {
       ++ahead;
       return false;
     }
-    // NOLINTNEXTLINE(clang-diagnostic-thread-safety-analysis): the lock is held around EraseIf
-    PostRefusal(waiter, DeadlineTooShort(row, turn - now));
-    hopeless.push_back(waiter);
+    hopeless.emplace_back(waiter, turn);
     return true;
   });
-  for (const Waiter& waiter : hopeless) Leave(*waiter);
+  for (const auto& [waiter, turn] : hopeless) {
+    PostRefusal(waiter, DeadlineTooShort(row, turn - now));
+    Leave(*waiter);
+  }
 }
 
 void BudgetTable::PostRefusal(Waiter waiter, absl::Status refusal) {
