@@ -1,6 +1,7 @@
 """Measures the broker beside nginx. README.md says what the figures mean; run.sh starts this."""
 
 import argparse
+import signal
 import statistics
 import sys
 
@@ -80,6 +81,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=1, help="of full load for the memory's growth (default 1)")
     options = parser.parse_args()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stand ends as well
     with Stand() as stand:
         rows = make_rows(stand)
         limits = Limits(stand, ingest=rows[1].forward, read=rows[0].forward)

@@ -61,7 +61,7 @@ def listens(port):
 
 
 def wait_until(what, condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
             sys.exit(f"bench: {what} did not come up")

@@ -80,11 +80,12 @@ class Stand:
         self.broker = self._run("lmbrokerd", daemon, "--config", "lmbrokerd.yaml")
         address, ops = WORK / "run" / "address", WORK / "run" / "ops-address"
         wait_until("the broker", lambda: all(file.exists() and file.read_text() for file in (address, ops)))
-        subprocess.run(
-            [BINARIES / "lmbroker", "--address", address.read_text().strip(), "--ca", "tls/ca.crt",
-             "--cert", "tls/operator.crt", "--key", "tls/operator.key",
-             "credential", "import", "acme/inventory-reader", "--type", "lmv1", "--access-id", "Ab3dE6gH9jK2mN5pQ8sT"],
-            cwd=WORK, input=b"a-key-that-nginx-does-not-check", check=True, stdout=subprocess.DEVNULL)
+        command = [BINARIES / "lmbroker", "--address", address.read_text().strip(), "--ca", "tls/ca.crt",
+                   "--cert", "tls/operator.crt", "--key", "tls/operator.key", "credential", "import",
+                   "acme/inventory-reader", "--type", "lmv1", "--access-id", "Ab3dE6gH9jK2mN5pQ8sT"]
+        secret = b"a-key-that-nginx-does-not-check"
+        wait_until("the credential", lambda: subprocess.run(  # a busy disk has it refused
+            command, cwd=WORK, input=secret, stdout=subprocess.DEVNULL).returncode == 0)
         self.ops = ops.read_text().strip()
         return address.read_text().strip()
 
