@@ -33,6 +33,7 @@ std::optional<RateLimit> ParseRateLimit(const std::vector<http::NameValue>& head
 
 absl::Duration RetryAfter(const std::vector<http::NameValue>& headers) {
   auto seconds = Count(headers, "Retry-After");
+  if (!seconds.has_value() && Count(headers, "X-Rate-Limit-Remaining").value_or(0) > 0) return kLeastWait;
   if (!seconds.has_value()) seconds = Count(headers, "X-Rate-Limit-Window");
   return std::clamp(absl::Seconds(seconds.value_or(60)), kLeastWait, kMostWait);
 }

@@ -23,7 +23,8 @@ struct RateLimit {
 // From X-Rate-Limit-Limit, -Remaining and -Window; nothing unless all three are there and are whole numbers.
 std::optional<RateLimit> ParseRateLimit(const std::vector<http::NameValue>& headers);
 
-// How long to wait after a 429: Retry-After in seconds, else the window, else a minute; 1 s to 5 min.
+// How long to wait after a 429: Retry-After in seconds; else a second when something remains, so that it was not this
+// limit; else the window, else a minute. 1 s to 5 min.
 absl::Duration RetryAfter(const std::vector<http::NameValue>& headers);
 
 // What LM allows while it has not said (section 8): so many requests a minute with `method`.

@@ -32,6 +32,8 @@ TEST(RateLimitTest, WaitIsBounded) {
   EXPECT_EQ(RetryAfter({}), absl::Seconds(60));
   EXPECT_EQ(RetryAfter({{"Retry-After", "7"}, {"X-Rate-Limit-Window", "60"}}), absl::Seconds(7));
   EXPECT_EQ(RetryAfter({{"X-Rate-Limit-Window", "30"}}), absl::Seconds(30));
+  EXPECT_EQ(RetryAfter(Headers("500", "0", "30")), absl::Seconds(30));
+  EXPECT_EQ(RetryAfter(Headers("500", "1", "30")), absl::Seconds(1));
   EXPECT_EQ(RetryAfter({{"Retry-After", "0"}}), absl::Seconds(1));
   EXPECT_EQ(RetryAfter({{"Retry-After", "2000000000"}}), absl::Minutes(5));
   EXPECT_EQ(RetryAfter({{"Retry-After", "soon"}}), absl::Seconds(60));
