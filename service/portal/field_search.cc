@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "service/base/secret.h"
 #include "service/portal/key_names.h"
 
 namespace lmbroker::portal {
@@ -11,10 +10,6 @@ namespace {
 constexpr std::size_t kDeepest = 256;
 constexpr std::size_t kLongestName = std::size_t{1} << 10;
 constexpr std::size_t kMostKept = std::size_t{64} << 10;
-// How much of a string with escapes is searched at a time, at least.
-constexpr std::size_t kSegment = std::size_t{16} << 10;
-// What one byte takes at most: `\u00XX`.
-constexpr std::size_t kMostPerByte = 6;
 
 }  // namespace
 
@@ -60,9 +55,8 @@ void FieldSearch::Take(char token, std::vector<Span>& found) {
   }
   if (level.at_value) {
     TakeValue(level, lexer_.string_span(), found);
-  } else {
-    if (lexer_.escaped()) SearchEscaped(true, found);
-    if (token == '"') TakeName(level, lexer_.string_span());
+  } else if (token == '"') {
+    TakeName(level, lexer_.string_span());
   }
 }
 
@@ -79,7 +73,6 @@ void FieldSearch::TakeName(Level& level, Span name) {
 
 void FieldSearch::TakeValue(Level& level, Span value, std::vector<Span>& found) {
   if (level.key_like) return HideOn(value, found);
-  if (lexer_.escaped()) SearchEscaped(true, found);
   if (level.is_array) return;
   if (level.member == Member::kName) {
     if (IsLate(level)) Settle(level, found, true);
@@ -101,7 +94,6 @@ void FieldSearch::TakePart(std::vector<Span>& found) {
   const Level& level = levels_.back();
   const Span part = lexer_.string_span();
   if (level.at_value && level.key_like) return HideOn(part, found);
-  if (lexer_.escaped()) SearchEscaped(false, found);
   const bool too_long = part.end - part.begin > kMostKept;
   if (level.at_value && level.member == Member::kValue && too_long && (level.named_key_like || !level.named)) {
     HideOn(part, found);
@@ -138,40 +130,6 @@ void FieldSearch::HideOn(Span value, std::vector<Span>& found) {
   hidden_to_ = value.end;
 }
 
-// Undoes the escapes of the string that was read last, in segments that overlap by the longest form, and searches that.
-// Unless the string is whole, it is put off until a segment has come.
-void FieldSearch::SearchEscaped(bool whole, std::vector<Span>& found) {
-  const std::size_t longest = forms_.longest();
-  if (longest == 0) return;
-  const std::size_t overlap = longest * kMostPerByte;
-  const std::size_t segment = std::max(kSegment, 2 * overlap);
-  const Span string = lexer_.string_span();
-  std::size_t from = std::max(searched_to_, string.begin);
-  if (lexer_.first_escape() > from + longest) from = lexer_.first_escape() - longest;
-  while (from < string.end && (whole || string.end - from > segment)) {
-    const std::string_view raw = window_.Sub(from, string.end);
-    plain_.resize(std::min(raw.size(), segment + 2 * kMostPerByte));
-    origin_.clear();
-    char* out = plain_.data();
-    std::size_t taken = 0;
-    while (taken < std::min(raw.size(), segment)) {
-      const std::size_t begin = taken;
-      taken += UnescapeOne(raw.substr(taken), out);
-      origin_.resize(static_cast<std::size_t>(out - plain_.data()), begin);
-    }
-    std::vector<Span> hits;
-    forms_.Search({.text = {plain_.data(), origin_.size()}}, 0, hits);
-    for (const Span& hit : hits) {
-      const auto behind = std::upper_bound(origin_.begin(), origin_.end(), origin_[hit.end - 1]);
-      found.push_back({from + origin_[hit.begin], from + (behind == origin_.end() ? taken : *behind)});
-    }
-    if (!hits.empty()) Wipe(plain_.data(), plain_.size());
-    if (taken == raw.size() && whole) break;
-    from += *std::lower_bound(origin_.begin(), origin_.end(), taken - overlap);
-  }
-  searched_to_ = from;
-}
-
 bool FieldSearch::NamesKey(Span name) const {
   if (name.end - name.begin > kLongestName) return true;
   const std::string_view text = window_.Sub(name.begin, name.end);
@@ -188,10 +146,6 @@ std::size_t FieldSearch::FirstNeeded() const {
   const Span string = lexer_.string_span();
   const std::size_t size = string.end - string.begin;
   if (level.at_value && level.key_like) return hidden_to_ > string.begin ? first : std::min(first, string.begin);
-  // For escapes, up to one form before the first.
-  const std::size_t longest = forms_.longest();
-  const std::size_t escape = lexer_.escaped() ? lexer_.first_escape() : string.end;
-  first = std::min(first, std::max({string.begin, searched_to_, escape > longest ? escape - longest : 0}));
   const bool is_value = level.at_value && level.member == Member::kValue;
   if (size <= (is_value ? kMostKept : kLongestName)) first = std::min(first, string.begin);
   return first;

@@ -2,28 +2,23 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "service/portal/json_lexer.h"
-#include "service/portal/secret_forms.h"
 #include "service/portal/span.h"
 
 namespace lmbroker::portal {
 
 // Finds what is secret by its place in JSON text: string values of fields with a key-like name (IsKeyLike), also those
-// in arrays under such a name; the `value` of objects whose `name` is key-like; and forms of the key that are written
-// with escapes. Empty values and values of stars alone stay.
+// in arrays under such a name, and the `value` of objects whose `name` is key-like. Empty values and values of stars
+// alone stay.
 //
 // Reads a text in windows, each of which begins at kept() or before, and finds the same however the text is cut. What
 // is not known in time counts as secret: a name longer than 1 KiB, a `value` whose object does not say its name within
 // 64 KiB. Not synchronised.
 class FieldSearch {
  public:
-  // `forms` must outlive this.
-  explicit FieldSearch(const SecretForms& forms) : forms_(forms) {}
-
   // Adds spans, in any order. False when the nesting is too deep to follow.
   bool Search(const Window& window, std::vector<Span>& found);
 
@@ -53,19 +48,14 @@ class FieldSearch {
   void Settle(Level& level, std::vector<Span>& found, bool doubtful) const;
   void Hide(Span value, std::vector<Span>& found) const;
   void HideOn(Span value, std::vector<Span>& found);
-  void SearchEscaped(bool whole, std::vector<Span>& found);
   bool NamesKey(Span name) const;
   std::size_t FirstNeeded() const;
 
-  const SecretForms& forms_;
   Window window_;
   JsonLexer lexer_;
   std::vector<Level> levels_ = {{}};  // the lowest is for what stands outside of every bracket
   std::size_t hidden_to_ = 0;         // of a string that is hidden part by part
-  std::size_t searched_to_ = 0;       // of a string with escapes
   std::size_t kept_ = 0;
-  std::string plain_;                // escapes undone,
-  std::vector<std::size_t> origin_;  // and where each byte of that began
 };
 
 }  // namespace lmbroker::portal

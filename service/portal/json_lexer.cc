@@ -115,7 +115,7 @@ char JsonLexer::Next() {
   ++at_;
   if (const char c = window_.text[at]; c != '"') return c;
   string_ = {at_, at_};
-  first_escape_ = kNone;
+  escaped_ = false;
   in_string_ = true;
   return ReadString();
 }
@@ -130,7 +130,7 @@ char JsonLexer::ReadString() {
     if (at == text.size()) break;
     if (text[at] == '\\') {
       if (at + 1 == text.size() && !window_.last) break;
-      if (!escaped()) first_escape_ = window_.offset + at;
+      escaped_ = true;
       at = std::min(at + 2, text.size());
       continue;
     }

@@ -31,20 +31,17 @@ class JsonLexer {
   Span string_span() const { return string_; }
   // After 0: whether the window ends within a string. The span then ends at at(), between escapes.
   bool in_string() const { return in_string_; }
-  // Of the same string: whether it has a backslash, and where the first one is.
-  bool escaped() const { return first_escape_ != kNone; }
-  std::size_t first_escape() const { return first_escape_; }
+  // Of the same string: whether it has a backslash.
+  bool escaped() const { return escaped_; }
 
  private:
-  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-
   char ReadString();
 
   Window window_;
   std::size_t at_ = 0;
   bool in_string_ = false;
   Span string_;
-  std::size_t first_escape_ = kNone;
+  bool escaped_ = false;
 };
 
 // Undoes one escape, or takes one plain byte, at the start of a JSON string's inside `raw`, which is not empty. An

@@ -53,20 +53,27 @@ absl::Status InflateBody(http::Response& reply, std::size_t most_bytes) {
   return absl::OkStatus();
 }
 
+// The key and what it signed, in any text.
+std::vector<Span> FindKey(std::string_view text, const SecretForms& forms) {
+  std::vector<Span> found;
+  forms.Search({.text = text}, 0, found);
+  EscapedSearch(forms).Search({.text = text}, found);
+  SignatureSearch().Search({.text = text}, found);
+  return found;
+}
+
 }  // namespace
 
 absl::Status ScrubReply(http::Response& reply, const SecretForms& forms, std::size_t most_bytes) {
   RETURN_IF_ERROR(InflateBody(reply, most_bytes));
   for (http::NameValue& header : reply.headers) ScrubText(header.value, forms);
-  std::vector<Span> found;
-  forms.Search({.text = reply.body}, 0, found);
-  SignatureSearch().Search({.text = reply.body}, found);
-  if (!FieldSearch(forms).Search({.text = reply.body}, found)) return TooDeep();
+  std::vector<Span> found = FindKey(reply.body, forms);
+  if (!FieldSearch().Search({.text = reply.body}, found)) return TooDeep();
   MaskAll(reply.body, std::move(found));
   return absl::OkStatus();
 }
 
-Scrubber::Scrubber(http::Response& reply, const SecretForms& forms) : forms_(forms), fields_(forms) {
+Scrubber::Scrubber(http::Response& reply, const SecretForms& forms) : forms_(forms), escaped_(forms) {
   if (const auto coding = CodingOf(reply); !coding.ok()) {
     unreadable_ = coding.status();
   } else if (coding->has_value()) {
@@ -102,20 +109,16 @@ absl::Status Scrubber::Finish(std::string& out) {
 absl::Status Scrubber::Search(bool last, std::string& out) {
   const Window window{.text = held_, .offset = offset_, .last = last};
   forms_at_ = forms_.Search(window, forms_at_, found_);
+  escaped_.Search(window, found_);
   signatures_.Search(window, found_);
   if (!fields_.Search(window, found_)) return TooDeep();
-  const std::size_t judged = std::min({forms_at_, signatures_.kept(), fields_.kept()});
+  const std::size_t judged = std::min({forms_at_, escaped_.kept(), signatures_.kept(), fields_.kept()});
   mask_.Apply(window, judged, found_, out);
   held_.erase(0, judged - offset_);
   offset_ = judged;
   return absl::OkStatus();
 }
 
-void ScrubText(std::string& text, const SecretForms& forms) {
-  std::vector<Span> found;
-  forms.Search({.text = text}, 0, found);
-  SignatureSearch().Search({.text = text}, found);
-  MaskAll(text, std::move(found));
-}
+void ScrubText(std::string& text, const SecretForms& forms) { MaskAll(text, FindKey(text, forms)); }
 
 }  // namespace lmbroker::portal

@@ -10,6 +10,7 @@
 
 #include "service/http/client.h"
 #include "service/http/inflate.h"
+#include "service/portal/escaped_search.h"
 #include "service/portal/field_search.h"
 #include "service/portal/mask.h"
 #include "service/portal/secret_forms.h"
@@ -19,7 +20,8 @@
 namespace lmbroker::portal {
 
 // What callers must not see in a reply (design, section 4), replaced by `****`:
-// * the key that signed the call, in every form of SecretForms, anywhere in the body and the headers;
+// * the key that signed the call, in every form of SecretForms and behind the escapes of JSON strings, anywhere in the
+//   body and the headers;
 // * what looks like an Authorization value of LM's (`LMv1 id:signature:epoch`), since it can be sent again;
 // * string values of JSON fields with a key-like name (IsKeyLike), also those in arrays under such a name, and the
 //   `value` of objects whose `name` is key-like, as LM writes device properties: {"name":"ssh.pass","value":"…"}.
@@ -56,6 +58,7 @@ class Scrubber {
   std::string held_;  // plain text that is searched and not handed on yet, or still needed
   std::size_t offset_ = 0;
   std::size_t forms_at_ = 0;
+  EscapedSearch escaped_;
   SignatureSearch signatures_;
   FieldSearch fields_;
   std::vector<Span> found_;

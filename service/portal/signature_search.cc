@@ -44,8 +44,11 @@ void SignatureSearch::Search(const Window& window, std::vector<Span>& found) {
     if (in_signature_) {
       const std::size_t end = EndOfValue(text, at);
       if (end > at) found.push_back({window.offset + at, window.offset + end});
-      at = end;
       in_signature_ = end == text.size();
+      if (in_signature_ && window.last) at = end;
+      // The value's last letters may be those of the next scheme.
+      at = std::max(at, end - std::min(end, kScheme.size() - 1));
+      if (in_signature_) break;
       continue;
     }
     at = text.find(kScheme.front(), at);

@@ -12,7 +12,7 @@ namespace lmbroker::portal {
 // windows, each of which begins at kept() or before. Not synchronised.
 class SignatureSearch {
  public:
-  // Adds spans in ascending order; a long one in parts that touch.
+  // Adds spans in ascending order; a long one in parts that touch or overlap.
   void Search(const Window& window, std::vector<Span>& found);
 
   // What is before this is judged.

@@ -89,6 +89,8 @@ TEST(ScrubTest, TheKeyInUseIsMaskedAnywhere) {
   EXPECT_EQ(Scrubbed("<p>" + std::string(kKey) + "</p>"), "<p>****</p>");
   EXPECT_EQ(Scrubbed(R"({"note":"lma_Invented(Key)For{Tests}\u003d0123456789+^~"})"), R"({"note":"****"})");
   EXPECT_EQ(Scrubbed(R"({"lma_Invented(Key)For{Tests}\u003d0123456789+^~":1})"), R"({"****":1})");
+  EXPECT_EQ(Scrubbed("no \" string\nlma_Invented(Key)For{Tests}\\u003d0123456789+^~ of JSON"),
+            "no \" string\n**** of JSON");
   http::Response reply = Reply("", {{"X-Echo", "key=" + std::string(kKey)}});
   ASSERT_TRUE(ScrubReply(reply, SecretForms(Secret(kKey)), 1024).ok());
   EXPECT_EQ(reply.headers[0].value, "key=****");
@@ -99,6 +101,8 @@ TEST(ScrubTest, AnEchoedSignatureIsMasked) {
       "Zjg4YTZhNWNjYmM2ZDQwMzc3ODgxMGQxNDI1OWJlNDUwMTkxOTcxZGUxOWY0NGVkN2Y3MjQyNmNjZTU3NmY5Ng==";
   EXPECT_EQ(Scrubbed("Authorization: LMv1 aB3dE5fG7hJ9kL2mN4pQ:" + signature + ":1700000000000\n"),
             "Authorization: LMv1 ****\n");
+  const std::string header = "LMv1 aB3dE5fG7hJ9kL2mN4pQ:" + signature + ":1700000000000";
+  EXPECT_EQ(Scrubbed(header + header), "LMv1 **** ****");
 }
 
 TEST(ScrubTest, CompressedBodiesAreInflatedFirst) {

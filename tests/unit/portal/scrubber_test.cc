@@ -86,6 +86,8 @@ std::vector<std::string> Bodies() {
       "<p>" + key + "</p>" + key + key + "x" + key.substr(0, 30),
       R"({"note":"see )" + Escaped(key) + R"(, and lma_Invented(Key)For{Tests}\u003d0123456789+^~!","n":"\n\\\/"})",
       R"({")" + Escaped(key) + R"(":"name","x":")" + std::string(50, '\\') + Escaped(key) + "\"}",
+      "\"out of step\n" + Escaped(key) + "\", " + Escaped(key.substr(0, 20)) + key.substr(20) + "\\",
+      signature + signature + "\n",
       "Authorization: " + signature + "\nLMv1 tokens; LMv1 LMv1 id:short:1 LMv1 " + std::string(300, 'a') + ":" +
           std::string(kSignature),
       "a stray \" quote\n{\"accessKey\":\"cut\nby a line\",\"token\":\"cut off",
