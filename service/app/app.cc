@@ -103,14 +103,21 @@ App::App(Config config, Opened opened)
       policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
                     config_.policy_file, PortalsOf(config_)),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
+      healths_(*parts_.clock, PortalsOf(config_)),
+      jitter_(*parts_.random),
       rates_(*parts_.clock),
       client_(*parts_.client, *parts_.clock, *parts_.metrics),
-      background_(kBackground),
-      refusals_(*parts_.audit, *parts_.clock),
       attempts_({.clock = *parts_.clock,
+                 .scheduler = *parts_.loop,
+                 .random = jitter_,
                  .client = client_,
                  .budgets = budgets_,
+                 .healths = healths_,
+                 .logger = *parts_.logger,
+                 .metrics = *parts_.metrics,
                  .most_reply_bytes = config_.listen.reply_body}),
+      background_(kBackground),
+      refusals_(*parts_.audit, *parts_.clock),
       forwarder_({.scheduler = *parts_.loop,
                   .policy = policy_,
                   .custody = *parts_.custody,
@@ -148,6 +155,7 @@ App::App(Config config, Opened opened)
                                 .portals = portals_,
                                 .custody = *parts_.custody,
                                 .budgets = budgets_,
+                                .healths = healths_,
                                 .client = *parts_.client,
                                 .audit = *parts_.audit}),
       policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
@@ -158,10 +166,8 @@ core::PortalSession::Parts App::SessionParts() {
           .policy = policy_,
           .portals = portals_,
           .custody = *parts_.custody,
-          .client = client_,
-          .budgets = budgets_,
-          .rates = rates_,
-          .most_reply_bytes = config_.listen.reply_body};
+          .attempts = attempts_,
+          .rates = rates_};
 }
 
 absl::Status App::Listen() {
@@ -195,6 +201,11 @@ absl::Status App::Listen() {
 
 std::string App::MetricsText() const {
   parts_.metrics->SetAuditLag(parts_.audit->Lag());
+  for (const auto& [portal, entry] : config_.portals) {
+    const portal::PortalHealth& health = *healths_.Of(portal);
+    parts_.metrics->SetBreakerOpen(portal.id(), health.breaker.state() != portal::Breaker::State::kClosed);
+    parts_.metrics->SetClockSkew(portal.id(), health.clock.skew().value_or(absl::ZeroDuration()));
+  }
   return parts_.metrics->Text();
 }
 

@@ -37,6 +37,7 @@
 #include "service/http/portal_client.h"
 #include "service/ops/server.h"
 #include "service/portal/budgets.h"
+#include "service/portal/portal_health.h"
 #include "service/rpc/credential_service.h"
 #include "service/rpc/edge.h"
 #include "service/rpc/forward_service.h"
@@ -95,11 +96,13 @@ class App {
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
   portal::Budgets budgets_;
+  portal::PortalHealths healths_;
+  BufferedRandom jitter_;
   core::CallerRates rates_;
   http::MeteredClient client_;
+  core::Attempts attempts_;
   Executor background_;  // what outlives its call; its work uses everything above
   audit::RefusalLimiter refusals_;
-  core::Attempts attempts_;
   core::Forwarder forwarder_;
   core::TokenCreate token_create_;
   core::TokenList token_list_;

@@ -76,6 +76,10 @@ struct Metrics::Portal {
   Latency latency;
   Latency budget_wait;
   prometheus::Counter* budget_refusals = nullptr;
+  prometheus::Counter* repeats = nullptr;
+  prometheus::Counter* quarantines = nullptr;
+  prometheus::Gauge* breaker_open = nullptr;
+  prometheus::Gauge* clock_skew = nullptr;
 };
 
 Metrics::Metrics(const Options& options) : registry_(std::make_unique<prometheus::Registry>()) {
@@ -132,6 +136,13 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
     const prometheus::Labels labels = {{"portal", name}};
     auto row = std::make_unique<Portal>(latency.Add(labels, bounds), waits.Add(labels, bounds));
     row->budget_refusals = &budget_refusals.Add(labels);
+    row->repeats = &AddCounter(*registry_, "lmbroker_portal_repeats_total", "Attempts that repeated one", labels);
+    row->quarantines =
+        &AddCounter(*registry_, "lmbroker_quarantines_total", "Credentials that the portal refused too often", labels);
+    row->breaker_open = &AddGauge(*registry_, "lmbroker_portal_breaker_open",
+                                  "1 while the broker sends nothing to the portal, because it failed", labels);
+    row->clock_skew = &AddGauge(*registry_, "lmbroker_portal_clock_skew_seconds",
+                                "The portal's clock minus the broker's, as far as known", labels);
     for (std::size_t i = 0; i < kClasses; ++i) {
       row->calls.at(i) = &calls.Add({{"portal", name}, {"class", kClassNames.at(i)}});
     }
@@ -191,6 +202,18 @@ void Metrics::BudgetWaited(std::string_view portal, absl::Duration took) {
 }
 
 void Metrics::BudgetRefused(std::string_view portal) { Find(portals_, portal).budget_refusals->Increment(); }
+
+void Metrics::Repeated(std::string_view portal) { Find(portals_, portal).repeats->Increment(); }
+
+void Metrics::Quarantined(std::string_view portal) { Find(portals_, portal).quarantines->Increment(); }
+
+void Metrics::SetBreakerOpen(std::string_view portal, bool open) {
+  Find(portals_, portal).breaker_open->Set(open ? 1 : 0);
+}
+
+void Metrics::SetClockSkew(std::string_view portal, absl::Duration skew) {
+  Find(portals_, portal).clock_skew->Set(absl::ToDoubleSeconds(skew));
+}
 
 void Metrics::AuditWritten(std::size_t records) { audit_records_->Increment(static_cast<double>(records)); }
 

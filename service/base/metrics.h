@@ -54,6 +54,13 @@ class Metrics {
   // One did not: refused at once, or given up in the queue.
   void BudgetRefused(std::string_view portal);
 
+  // A request was sent to a portal once more.
+  void Repeated(std::string_view portal);
+  // A credential of the portal was put into quarantine.
+  void Quarantined(std::string_view portal);
+  void SetBreakerOpen(std::string_view portal, bool open);
+  void SetClockSkew(std::string_view portal, absl::Duration skew);  // the portal's clock minus ours
+
   void AuditWritten(std::size_t records);
   void AuditRefused();  // a record that the log could not take
   void AuditFailed();   // a write or flush that the disk refused

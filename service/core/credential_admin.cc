@@ -113,7 +113,7 @@ absl::StatusOr<Probe> CredentialAdmin::TryOut(CallContext& context, const Creden
   const absl::Time sent = clock.Now();
   const absl::Duration start = clock.Monotonic();
   const absl::StatusOr<http::Response> reply =
-      session.Urgent().Exchange(std::move(request), portal::Effect::kRepeatable);
+      session.Probing().Exchange(std::move(request), portal::Effect::kRepeatable);
   const absl::Duration latency = clock.Monotonic() - start;
   if (MeansUnreachable(reply.status())) return Probe{};
   RETURN_IF_ERROR(reply.status());

@@ -76,7 +76,8 @@ class CredentialAdmin {
   // Here only. Any credential, the portal's master too. OK when it is gone already.
   absl::Status Delete(CallContext& context, const CredentialName& name);
 
-  // One harmless signed GET, whatever the credential's state. UNKNOWN_CREDENTIAL; CANCELLED.
+  // One harmless signed GET, whatever the state of the credential or the portal; one that the portal takes ends a
+  // quarantine. UNKNOWN_CREDENTIAL; CANCELLED.
   absl::StatusOr<Probe> TryOut(CallContext& context, const CredentialName& name);
 
  private:

@@ -19,11 +19,17 @@ crypto::Binding BindingOf(const store::CredentialRecord& record) {
           .purpose = record.type == TokenType::kLmv1 ? crypto::Purpose::kAccessKey : crypto::Purpose::kBearerToken};
 }
 
-std::shared_ptr<const Custody::Entry> MakeEntry(store::CredentialRecord record, Secret secret) {
+std::shared_ptr<const Custody::Entry> MakeEntry(store::CredentialRecord record, Secret secret,
+                                                std::shared_ptr<LockoutGuard> guard) {
   portal::SecretForms forms(secret);
   sign::Key key{.type = record.type, .access_id = record.access_id, .secret = std::move(secret)};
-  return std::make_shared<const Custody::Entry>(
-      Custody::Entry{.record = std::move(record), .key = std::move(key), .forms = std::move(forms)});
+  return std::make_shared<const Custody::Entry>(Custody::Entry{
+      .record = std::move(record), .key = std::move(key), .forms = std::move(forms), .guard = std::move(guard)});
+}
+
+// The same secret under another description.
+std::shared_ptr<const Custody::Entry> Redescribed(const Custody::Entry& entry, store::CredentialRecord record) {
+  return MakeEntry(std::move(record), entry.key.secret.Duplicate(), entry.guard);
 }
 
 absl::Status Disabled(const CredentialName& name, std::string_view what, std::string_view how) {
@@ -64,12 +70,7 @@ absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Lookup(const Cred
   if (row.entry->record.status == TokenStatus::kDisabled) {
     return Disabled(name, "it", "an operator can enable it with ToggleCredential");
   }
-  if (row.entry->record.state == store::CredentialState::kQuarantined) {
-    return Refuse(Reason::kCredentialQuarantined,
-                  fmt::format("The broker holds {} back because the portal refused it repeatedly; an operator should "
-                              "probe it.",
-                              name.ToString()));
-  }
+  RETURN_IF_ERROR(row.entry->guard->Check(clock_.Monotonic()));
   if (row.token_status == TokenStatus::kDisabled) {
     return Disabled(name, "its token at the portal", "enable it with ToggleToken");
   }
@@ -90,8 +91,18 @@ bool Custody::Has(const CredentialName& name) const {
 
 absl::StatusOr<store::CredentialRecord> Custody::Describe(const CredentialName& name) const {
   ASSIGN_OR_RETURN(const Row row, RowOf(name));
+  return Shown(row);
+}
+
+store::CredentialRecord Custody::Stored(const Row& row) {
   store::CredentialRecord record = row.entry->record;
   if (row.last_use.has_value()) record.last_use_time = row.last_use;
+  return record;
+}
+
+store::CredentialRecord Custody::Shown(const Row& row) {
+  store::CredentialRecord record = Stored(row);
+  if (row.entry->guard->quarantined()) record.state = store::CredentialState::kQuarantined;
   return record;
 }
 
@@ -100,8 +111,7 @@ std::vector<store::CredentialRecord> Custody::List(const std::optional<PortalNam
   const MutexLock lock(mutex_);
   for (const auto& [name, row] : rows_) {
     if (portal.has_value() && name.portal() != *portal) continue;
-    records.push_back(row.entry->record);
-    if (row.last_use.has_value()) records.back().last_use_time = row.last_use;
+    records.push_back(Shown(row));
   }
   return records;
 }
@@ -114,7 +124,8 @@ absl::Status Custody::Seal(store::CredentialRecord& record, const Secret& secret
 void Custody::Show(store::CredentialRecord record, Secret secret) {
   record.secret = {};
   CredentialName name = record.name;
-  Row row{.entry = MakeEntry(std::move(record), std::move(secret))};
+  auto guard = std::make_shared<LockoutGuard>(name);
+  Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard))};
   const MutexLock lock(mutex_);
   rows_.insert_or_assign(std::move(name), std::move(row));
 }
@@ -145,13 +156,15 @@ absl::Status Custody::Rewrite(const store::CredentialRecord& record) {
 
 absl::StatusOr<store::CredentialRecord> Custody::SetStatus(const CredentialName& name, TokenStatus status) {
   const MutexLock change(changes_);
-  ASSIGN_OR_RETURN(store::CredentialRecord record, Describe(name));
+  ASSIGN_OR_RETURN(const Row before, RowOf(name));
+  store::CredentialRecord record = Stored(before);
   record.status = status;
   RETURN_IF_ERROR(Rewrite(record));
+  if (status == TokenStatus::kEnabled) before.entry->guard->Heal();
   const MutexLock lock(mutex_);
   Row& row = rows_.at(name);
-  row.entry = MakeEntry(record, row.entry->key.secret.Duplicate());
-  return record;
+  row.entry = Redescribed(*row.entry, std::move(record));
+  return Shown(row);
 }
 
 absl::Status Custody::Remove(const CredentialName& name) {
@@ -177,20 +190,28 @@ void Custody::LearnTokenStatus(const PortalName& portal, std::span<const portal:
     if (!token.has_value() || token->portal() != portal) continue;
     const auto found = std::lower_bound(tokens.begin(), tokens.end(), token->id(),
                                         [](const portal::LmToken& shown, std::int32_t id) { return shown.id < id; });
-    if (found != tokens.end() && found->id == token->id()) row.token_status = found->status;
+    if (found == tokens.end() || found->id != token->id()) continue;
+    const bool back = row.token_status == TokenStatus::kDisabled && found->status == TokenStatus::kEnabled;
+    if (back) row.entry->guard->Heal();
+    row.token_status = found->status;
   }
 }
 
 absl::Status Custody::SaveUses() {
   absl::Status first;
   const MutexLock change(changes_);
-  for (const store::CredentialRecord& record : List(std::nullopt)) {
-    const absl::StatusOr<std::shared_ptr<const Entry>> entry = Find(record.name);
-    if (!entry.ok() || (*entry)->record.last_use_time == record.last_use_time) continue;
+  Rows rows;
+  {
+    const MutexLock lock(mutex_);
+    rows = rows_;
+  }
+  for (const auto& [name, used] : rows) {
+    store::CredentialRecord record = Stored(used);
+    if (used.entry->record.last_use_time == record.last_use_time) continue;
     first.Update(Rewrite(record));
     const MutexLock lock(mutex_);
-    Row& row = rows_.at(record.name);
-    row.entry = MakeEntry(record, row.entry->key.secret.Duplicate());
+    Row& row = rows_.at(name);
+    row.entry = Redescribed(*row.entry, std::move(record));
   }
   return first;
 }

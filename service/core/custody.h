@@ -15,6 +15,7 @@
 #include "service/base/mutex.h"
 #include "service/base/names.h"
 #include "service/base/secret.h"
+#include "service/core/lockout_guard.h"
 #include "service/crypto/envelope.h"
 #include "service/portal/secret_forms.h"
 #include "service/portal/token_replies.h"
@@ -33,7 +34,8 @@ class Custody {
   struct Entry {
     store::CredentialRecord record;  // without its sealed bytes
     sign::Key key;
-    portal::SecretForms forms;  // of the key, for the scrubbing of replies
+    portal::SecretForms forms;            // of the key, for the scrubbing of replies
+    std::shared_ptr<LockoutGuard> guard;  // of the key: the same for all descriptions of one secret
   };
 
   // Opens every secret of the store. All must outlive the custody. FAILED_PRECONDITION naming every credential that the
@@ -42,7 +44,8 @@ class Custody {
                                                        const Clock& clock);
 
   // For signing, and taken as a use. UNKNOWN_CREDENTIAL; CREDENTIAL_DISABLED, also while the token underneath is known
-  // to be disabled at the portal; CREDENTIAL_QUARANTINED.
+  // to be disabled at the portal; CREDENTIAL_QUARANTINED, which is kept in memory only: after a restart the portal says
+  // it again.
   absl::StatusOr<std::shared_ptr<const Entry>> Lookup(const CredentialName& name) const;
 
   // Whatever its state; no use. UNKNOWN_CREDENTIAL.
@@ -58,7 +61,7 @@ class Custody {
   // The same for a created token, in one transaction with the end of its create intent.
   absl::Status Adopt(std::string_view marker, const store::TokenRecord& token, store::CredentialRecord record,
                      Secret secret);
-  // UNKNOWN_CREDENTIAL.
+  // Enabling ends a quarantine, too. UNKNOWN_CREDENTIAL.
   absl::StatusOr<store::CredentialRecord> SetStatus(const CredentialName& name, TokenStatus status);
   // UNKNOWN_CREDENTIAL. The secret is wiped when the last call that uses it has ended.
   absl::Status Remove(const CredentialName& name);
@@ -87,6 +90,9 @@ class Custody {
   absl::Status Seal(store::CredentialRecord& record, const Secret& secret) const;
   void Show(store::CredentialRecord record, Secret secret);
   absl::StatusOr<Row> RowOf(const CredentialName& name) const;
+  // The row as it is to be stored, and as it is shown.
+  static store::CredentialRecord Stored(const Row& row);
+  static store::CredentialRecord Shown(const Row& row);
   // Writes `record`, the description of what `row` holds, with that row's seal.
   absl::Status Rewrite(const store::CredentialRecord& record);
 

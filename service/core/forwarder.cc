@@ -38,7 +38,7 @@ Task<absl::StatusOr<ForwardReply>> Forwarder::Forward(CallContext& context, Forw
   Dispatched sent = co_await sending;
   audit::Record& record = context.audit.fields();
   record.attempts = sent.attempts;
-  const bool repeatable = call.repeatable();
+  const portal::Repeatable repeatable = call.repeatable();
   if (!sent.result.response.ok()) {
     co_return ToldOfLostAnswer(sent.result.response.status(), sent.result.delivery, repeatable);
   }
@@ -66,6 +66,7 @@ absl::StatusOr<Forwarder::Cleared> Forwarder::Clear(CallContext& context, const 
   record.credential = authorized.credential().ToString();
   ASSIGN_OR_RETURN(std::shared_ptr<const Custody::Entry> entry, parts_.custody.Lookup(authorized.credential()));
   record.access_id = entry->key.access_id;
+  RETURN_IF_ERROR(parts_.attempts.Check(*entry));
   const policy::CallerBudget share = engine->BudgetOf(context.caller);
   RETURN_IF_ERROR(parts_.rates.Admit(context.caller.name, share.max_per_minute));
   return Cleared{.call = std::move(authorized), .entry = std::move(entry), .weight = share.weight};

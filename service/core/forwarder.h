@@ -25,6 +25,7 @@
 #include "service/http/headers.h"
 #include "service/http/request.h"
 #include "service/portal/budgets.h"
+#include "service/portal/repeat.h"
 
 namespace lmbroker::core {
 
@@ -34,7 +35,10 @@ struct ForwardCall {
   std::shared_ptr<const http::CanonicalRequest> request;
   bool idempotent = false;  // the caller says that a repeat does no harm
 
-  bool repeatable() const { return idempotent || request->method() == http::Method::kGet; }
+  portal::Repeatable repeatable() const {
+    const bool harmless = idempotent || request->method() == http::Method::kGet;
+    return harmless ? portal::Repeatable::kAlways : portal::Repeatable::kUnlessSeen;
+  }
 };
 
 // The portal's answer, as the caller may see it. An HTTP error of the portal is an answer, too.
@@ -75,10 +79,11 @@ class Forwarder {
   explicit Forwarder(Parts parts) : parts_(parts) {}
 
   // Never holds a thread while it waits. Refusals: SECRET_ENDPOINT, NO_GRANT, ACCOUNT_ENDPOINT, FIELD_INVALID
-  // (`credential`), UNKNOWN_CREDENTIAL, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED, CALLER_LIMIT, BUDGET_EXHAUSTED,
-  // DEADLINE_TOO_SHORT (both for the portal's rate limit, of which each attempt takes its part), AUDIT_UNAVAILABLE,
-  // PORTAL_UNREACHABLE, PORTAL_ERROR (not HTTP, or nothing that can be scrubbed), REPLY_TOO_LARGE, QUEUE_FULL,
-  // DEADLINE, OUTCOME_UNKNOWN (sent, no answer, not repeatable); CANCELLED. `context` must live until the task ends.
+  // (`credential`), UNKNOWN_CREDENTIAL, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED, BREAKER_OPEN, CALLER_LIMIT,
+  // BUDGET_EXHAUSTED, DEADLINE_TOO_SHORT (both for the portal's rate limit, of which each attempt takes its part),
+  // AUDIT_UNAVAILABLE, PORTAL_UNREACHABLE, PORTAL_ERROR (not HTTP, or nothing that can be scrubbed), REPLY_TOO_LARGE,
+  // QUEUE_FULL, DEADLINE, OUTCOME_UNKNOWN (sent, no answer, not repeatable); CANCELLED. `context` must live until the
+  // task ends.
   Task<absl::StatusOr<ForwardReply>> Forward(CallContext& context, ForwardCall call) const;
 
   // The same for a reply of any length, which goes to `sink` as it comes: no more of it than one buffer is held. An

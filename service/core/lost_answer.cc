@@ -6,10 +6,10 @@
 
 namespace lmbroker::core {
 
-absl::Status ToldOfLostAnswer(const absl::Status& status, http::Delivery delivery, bool repeatable) {
+absl::Status ToldOfLostAnswer(const absl::Status& status, http::Delivery delivery, portal::Repeatable repeatable) {
   const bool lost = IsRefusal(status, Reason::kPortalUnreachable) || IsRefusal(status, Reason::kDeadline) ||
                     IsRefusal(status, Reason::kPortalError);
-  if (!lost || delivery == http::Delivery::kNotSent || repeatable) return status;
+  if (!lost || delivery == http::Delivery::kNotSent || repeatable == portal::Repeatable::kAlways) return status;
   auto metadata = MetadataOf(status);
   metadata["cause"] = ReasonName(*ReasonOf(status));
   return Refuse(Reason::kOutcomeUnknown,

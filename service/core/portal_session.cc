@@ -10,12 +10,10 @@
 #include "service/base/status_macros.h"
 #include "service/core/call_description.h"
 #include "service/portal/scrub.h"
-#include "service/sign/signer.h"
 
 namespace lmbroker::core {
 namespace {
 
-constexpr int kMostAttempts = 3;
 // For the portal's rate limit. Who may wait longer is in no caller's way.
 constexpr absl::Duration kLongestWait = absl::Seconds(5);
 
@@ -40,9 +38,6 @@ portal::Priority PriorityOf(policy::Verb verb) {
   const bool urgent = verb == policy::Verb::kToggle || verb == policy::Verb::kRotate || verb == policy::Verb::kDelete;
   return urgent ? portal::Priority::kReserved : portal::Priority::kNormal;
 }
-
-// Lost on the way: no answer, but another try may get one.
-bool IsLost(const absl::Status& status) { return IsRefusal(status, Reason::kPortalUnreachable); }
 
 // What to say when no answer came to a change that the portal may have seen.
 absl::Status OutcomeUnknown(const absl::Status& cause) {
@@ -102,25 +97,15 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
   }
   ASSIGN_OR_RETURN(const policy::AuthorizedCall call,
                    engine_->Administer(grant_, entry_->record.name, std::move(request)));
-  bool seen = false;  // the portal may have seen it
-  absl::Status failure = CheckTime();
-  for (int attempt = 0; failure.ok() && attempt < kMostAttempts; ++attempt) {
-    absl::StatusOr<portal::Permit> permit = Acquire(call.request());
-    if (!permit.ok()) {
-      failure = permit.status();
-      break;
-    }
-    http::TransferResult result = SendOnce(call);
-    permit->End(result);
-    if (record_ != nullptr) record_->attempts = record_->attempts.value_or(0) + 1;
-    if (result.response.ok()) return Take(*std::move(result.response));
-    seen = seen || result.delivery == http::Delivery::kMaybeSent;
-    failure = result.response.status();
-    const bool repeat = IsLost(failure) && (!seen || effect != portal::Effect::kCreate);
-    if (repeat && attempt + 1 < kMostAttempts) failure = CheckTime();
-  }
-  const bool changed = seen && call.request().method() != http::Method::kGet;
-  return changed ? OutcomeUnknown(failure) : failure;
+  RETURN_IF_ERROR(CheckTime());
+  portal::Repeatable repeatable =
+      effect == portal::Effect::kCreate ? portal::Repeatable::kUnlessSeen : portal::Repeatable::kAlways;
+  if (probe_) repeatable = portal::Repeatable::kNever;
+  Dispatched sent = Await(call, repeatable);
+  if (record_ != nullptr) record_->attempts = record_->attempts.value_or(0) + sent.attempts;
+  if (sent.result.response.ok()) return Take(*std::move(sent.result.response));
+  const bool changed = sent.seen && call.request().method() != http::Method::kGet;
+  return changed ? OutcomeUnknown(sent.result.response.status()) : sent.result.response.status();
 }
 
 http::Response PortalSession::Take(http::Response reply) {
@@ -136,31 +121,28 @@ absl::StatusOr<http::Response> PortalSession::Send(http::CanonicalRequest reques
   return reply;
 }
 
-absl::StatusOr<portal::Permit> PortalSession::Acquire(const http::CanonicalRequest& request) const {
-  std::promise<absl::StatusOr<portal::Permit>> promise;
-  std::future<absl::StatusOr<portal::Permit>> later = promise.get_future();
-  auto now = parts_.budgets.Acquire({.portal = portal(),
-                                     .request = request,
-                                     .caller = caller_,
-                                     .weight = weight_,
-                                     .priority = priority_,
-                                     .deadline = deadline_,
-                                     .longest_wait = record_ != nullptr ? kLongestWait : absl::InfiniteDuration(),
-                                     .cancelled = cancelled_},
-                                    [promise = std::move(promise)](absl::StatusOr<portal::Permit> permit) mutable {
-                                      promise.set_value(std::move(permit));
-                                    });
-  return now.has_value() ? *std::move(now) : later.get();
-}
-
-http::TransferResult PortalSession::SendOnce(const policy::AuthorizedCall& call) const {
-  std::promise<http::TransferResult> promise;
-  std::future<http::TransferResult> result = promise.get_future();
-  parts_.client.Send(
-      sign::Signer::Sign(call, entry_->key, parts_.clock.Now(), request_id_),
-      {.deadline = deadline_, .most_reply_bytes = parts_.most_reply_bytes, .cancelled = cancelled_},
-      [promise = std::move(promise)](http::TransferResult ended) mutable { promise.set_value(std::move(ended)); });
-  return result.get();  // the client ends every transfer by its deadline
+Dispatched PortalSession::Await(const policy::AuthorizedCall& call, portal::Repeatable repeatable) const {
+  const portal::BudgetClaim claim{.portal = portal(),
+                                  .request = call.request(),
+                                  .caller = caller_,
+                                  .weight = weight_,
+                                  .priority = priority_,
+                                  .deadline = deadline_,
+                                  .longest_wait = record_ != nullptr ? kLongestWait : absl::InfiniteDuration(),
+                                  .cancelled = cancelled_};
+  std::promise<Dispatched> promise;
+  std::future<Dispatched> result = promise.get_future();
+  Start(parts_.attempts.Send({.call = call,
+                              .entry = *entry_,
+                              .request_id = request_id_,
+                              .deadline = deadline_,
+                              .cancelled = cancelled_,
+                              .claim = claim,
+                              .repeatable = repeatable,
+                              .probe = probe_},
+                             std::nullopt),
+        [promise = std::move(promise)](Dispatched sent) mutable { promise.set_value(std::move(sent)); });
+  return result.get();  // every wait and every transfer ends by the deadline
 }
 
 absl::Status PortalSession::CheckTime() const {
@@ -180,6 +162,12 @@ PortalSession PortalSession::Detached(absl::Duration time) const {
 PortalSession PortalSession::Urgent() const {
   PortalSession session = *this;
   session.priority_ = portal::Priority::kReserved;
+  return session;
+}
+
+PortalSession PortalSession::Probing() const {
+  PortalSession session = Urgent();
+  session.probe_ = true;
   return session;
 }
 

@@ -10,6 +10,7 @@
 #include "service/audit/record.h"
 #include "service/base/clock.h"
 #include "service/base/names.h"
+#include "service/core/attempts.h"
 #include "service/core/call_context.h"
 #include "service/core/caller_rates.h"
 #include "service/core/custody.h"
@@ -32,10 +33,8 @@ class PortalSession {
     const PolicyHolder& policy;
     const Portals& portals;
     const Custody& custody;
-    http::Client& client;
-    portal::Budgets& budgets;
+    const Attempts& attempts;
     CallerRates& rates;
-    std::size_t most_reply_bytes = 32 << 20;
   };
 
   // With the portal's master. `main` is the request that the call is about: the audit describes it, and only if it
@@ -48,13 +47,12 @@ class PortalSession {
                                                  const policy::TokenGrant& grant, const http::CanonicalRequest& main,
                                                  std::shared_ptr<const Custody::Entry> entry);
 
-  // Sends `request` and waits; an answer with any HTTP status is a success here. What a repeat does not harm goes out
-  // up to three times when it was lost on the way, all else only when the portal has not seen it (law 6).
-  // Every time it takes its part of the portal's rate limit, for which it waits some seconds at most: a wait holds a
-  // thread.
+  // Sends `request` and waits, as Attempts::Send does; an answer with any HTTP status is a success here. What a repeat
+  // does not harm is repeated when it was lost on the way, all else only when the portal has not seen it (law 6). For
+  // the portal's rate limit it waits some seconds at most: a wait holds a thread.
   // PORTAL_UNREACHABLE, DEADLINE, QUEUE_FULL, REPLY_TOO_LARGE, PORTAL_ERROR (not HTTP), CANCELLED, BUDGET_EXHAUSTED,
-  // DEADLINE_TOO_SHORT; in place of all
-  // these OUTCOME_UNKNOWN for a change that the portal may have seen.
+  // DEADLINE_TOO_SHORT, BREAKER_OPEN, CREDENTIAL_QUARANTINED; in place of all these OUTCOME_UNKNOWN for a change that
+  // the portal may have seen.
   absl::StatusOr<http::Response> Exchange(http::CanonicalRequest request, portal::Effect effect);
 
   // The same, but an answer that says no is a refusal, too (portal::CheckReply).
@@ -66,6 +64,8 @@ class PortalSession {
   // The same session with what is reserved of the rate limit: for what makes the portal safer, or ends what was begun.
   // A session that toggles, rotates or deletes has it anyway.
   PortalSession Urgent() const;
+  // The same session for a probe: one attempt, whatever is held against the portal or the key.
+  PortalSession Probing() const;
   // The same session with an earlier end: at that part of the time that is left.
   PortalSession WithShareOfTime(double share) const;
 
@@ -76,8 +76,8 @@ class PortalSession {
                 std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
                 bool may_change, int weight);
 
-  absl::StatusOr<portal::Permit> Acquire(const http::CanonicalRequest& request) const;
-  http::TransferResult SendOnce(const policy::AuthorizedCall& call) const;
+  // Sends it and waits on this thread.
+  Dispatched Await(const policy::AuthorizedCall& call, portal::Repeatable repeatable) const;
   http::Response Take(http::Response reply);
   absl::Status CheckTime() const;
 
@@ -90,6 +90,7 @@ class PortalSession {
   std::string caller_;
   int weight_;
   portal::Priority priority_;
+  bool probe_ = false;
   std::string request_id_;
   absl::Duration deadline_;
   std::stop_token cancelled_;

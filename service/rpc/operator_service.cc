@@ -19,6 +19,23 @@ void Write(const portal::BudgetState& row, v1::BudgetStatus& out) {
   out.set_waiting(static_cast<std::int32_t>(row.waiting));
 }
 
+v1::PortalStatus::Breaker ToProto(portal::Breaker::State state) {
+  switch (state) {
+    case portal::Breaker::State::kClosed:
+      return v1::PortalStatus::CLOSED;
+    case portal::Breaker::State::kOpen:
+      return v1::PortalStatus::OPEN;
+    case portal::Breaker::State::kHalfOpen:
+      return v1::PortalStatus::HALF_OPEN;
+  }
+  return v1::PortalStatus::BREAKER_UNSPECIFIED;
+}
+
+void Write(const portal::PortalHealth& health, v1::PortalStatus& out) {
+  out.set_breaker(ToProto(health.breaker.state()));
+  if (const auto skew = health.clock.skew(); skew.has_value()) ToProto(*skew, *out.mutable_clock_skew());
+}
+
 }  // namespace
 
 v1::PortalStatus::MasterState OperatorService::MasterStateOf(const std::optional<CredentialName>& master) const {
@@ -39,6 +56,7 @@ void OperatorService::WritePortals(v1::GetStatusResponse& out) const {
       const bool tried = success != absl::InfinitePast() || failure != absl::InfinitePast();
       if (tried) status.set_reachable(success >= failure);
     }
+    if (const portal::PortalHealth* const health = parts_.healths.Of(portal); health != nullptr) Write(*health, status);
     for (const auto& row : parts_.budgets.Of(portal)) Write(row, *status.add_budgets());
   }
 }

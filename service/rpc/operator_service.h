@@ -10,6 +10,7 @@
 #include "service/core/portals.h"
 #include "service/http/portal_client.h"
 #include "service/portal/budgets.h"
+#include "service/portal/portal_health.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
 
@@ -24,6 +25,7 @@ class OperatorService final : public v1::OperatorService::AsyncService {
     const core::Portals& portals;
     const core::Custody& custody;
     const portal::Budgets& budgets;
+    const portal::PortalHealths& healths;
     const http::PortalClient& client;
     const audit::AuditLog& audit;
   };

@@ -8,8 +8,10 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 #include <gmock/gmock.h>
 
+#include "google/rpc/error_details.pb.h"
 #include "service/base/error.h"
 
 namespace lmbroker {
@@ -40,6 +42,14 @@ MATCHER_P2(StatusIs, code, message, "has status " + absl::StatusCodeToString(cod
 MATCHER_P(RefusedWith, reason, "is refused with " + std::string(ReasonName(reason))) {
   *result_listener << StatusOf(arg).ToString();
   return IsRefusal(StatusOf(arg), reason) && StatusOf(arg).code() == CodeOf(reason);
+}
+
+// After what time a refusal says that a retry can succeed; infinite when it does not say.
+inline absl::Duration RetryDelayOf(const absl::Status& status) {
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.RetryInfo");
+  google::rpc::RetryInfo retry;
+  if (!payload.has_value() || !retry.ParseFromString(std::string(*payload))) return absl::InfiniteDuration();
+  return absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
 }
 
 MATCHER_P(IsOkAndHolds, value, "is OK and holds a certain value") {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,13 +52,16 @@ class AttemptsTest : public CoreTest {
                               .credential = std::nullopt,
                               .request = std::make_shared<const http::CanonicalRequest>(*std::move(request)),
                               .idempotent = idempotent}),
-          [this](absl::StatusOr<ForwardReply> reply) { result_ = std::move(reply); });
+          [this](absl::StatusOr<ForwardReply> reply) {
+            result_ = std::move(reply);
+            ++ended_;
+          });
     scheduler_.RunDue();
   }
   void Lose(http::Delivery delivery) { client_.Fail(Refuse(Reason::kPortalUnreachable, "Lost."), delivery); }
 
   http::FakeHttpClient client_{clock_};
-  Attempts attempts_{{.clock = clock_, .client = client_, .budgets = budgets_, .most_reply_bytes = 1024}};
+  Attempts attempts_{AttemptParts(client_, 1024)};
   Forwarder forwarder_{{.scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,
@@ -66,14 +70,183 @@ class AttemptsTest : public CoreTest {
                         .rates = rates_,
                         .most_reply_bytes = 1024}};
   std::optional<absl::StatusOr<ForwardReply>> result_;
+  int ended_ = 0;
 };
 
 TEST_F(AttemptsTest, RepeatsAreBounded) {
   const auto call = As("inventory");
   Begin(*call, "GET");
-  while (client_.pending() > 0) Lose(http::Delivery::kMaybeSent);
-  EXPECT_EQ(client_.sent(), 2U);
+  while (client_.pending() > 0) {
+    Lose(http::Delivery::kMaybeSent);
+    scheduler_.Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(client_.sent(), 4U);
   EXPECT_THAT(*result_, RefusedWith(Reason::kPortalUnreachable));
+}
+
+TEST_F(AttemptsTest, RepeatsWaitLongerEachTimeAndEndWithTheCaller) {
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  Lose(http::Delivery::kMaybeSent);
+  EXPECT_EQ(client_.pending(), 1U);  // at once
+  Lose(http::Delivery::kMaybeSent);
+  EXPECT_EQ(client_.pending(), 0U);
+  call->Cancel();
+  scheduler_.RunDue();
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(client_.sent(), 2U);
+  EXPECT_EQ(scheduler_.timers(), 0U);
+}
+
+TEST_F(AttemptsTest, NoRepeatBeginsBehindTheDeadline) {
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  clock_.Advance(absl::Seconds(29));
+  client_.Answer({.status = 503, .headers = {{"Retry-After", "2"}}, .body = "{}"});
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ((*result_)->status, 503);
+  EXPECT_EQ((*result_)->attempts, 1);
+}
+
+TEST_F(AttemptsTest, EveryAttemptIsSignedAnew) {
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  const std::string first(client_.request().authorization().Reveal());
+  client_.Answer({.status = 503, .body = "{}"});
+  scheduler_.Advance(absl::Seconds(1));
+  ASSERT_EQ(client_.pending(), 1U);
+  EXPECT_NE(client_.request().authorization().Reveal(), first);
+  client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ((*result_)->attempts, 2);
+}
+
+TEST_F(AttemptsTest, PassingAnswerIsHandedOnToACallThatMayNotBeRepeated) {
+  const auto call = As("inventory");
+  Begin(*call, "POST");
+  client_.Answer({.status = 503, .body = "{}"});
+  EXPECT_EQ((*result_)->status, 503);
+  EXPECT_EQ(client_.sent(), 1U);
+}
+
+TEST_F(AttemptsTest, WhatThePortalNeverReceivedIsRepeatedEvenWhenItMayNotBe) {
+  const auto call = As("inventory");
+  Begin(*call, "POST");
+  Lose(http::Delivery::kNotSent);
+  scheduler_.Advance(absl::Seconds(1));
+  client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ((*result_)->attempts, 2);
+}
+
+TEST_F(AttemptsTest, RefusedKeyIsQuarantinedAfterThreeRefusals) {
+  for (int i = 0; i < 3; ++i) {
+    const auto call = As("inventory");
+    Begin(*call, "GET");
+    client_.Answer({.status = 401, .body = "{}"});
+    EXPECT_EQ((*result_)->status, 401);
+  }
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  EXPECT_THAT(*result_, RefusedWith(Reason::kCredentialQuarantined));
+  EXPECT_EQ(client_.sent(), 3U);
+  EXPECT_EQ(custody_->Describe(Credential("reader"))->state, store::CredentialState::kQuarantined);
+
+  scheduler_.Advance(absl::Seconds(5));
+  const auto canary = As("inventory");
+  Begin(*canary, "GET");
+  client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ((*result_)->status, 200);
+  EXPECT_EQ(custody_->Describe(Credential("reader"))->state, store::CredentialState::kActive);
+}
+
+// The reply to the first three decides for all others.
+TEST_F(AttemptsTest, StormWithAWrongKeySendsThree) {
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 20; ++i) {
+    calls.push_back(As("inventory"));
+    Begin(*calls.back(), "GET");
+  }
+  EXPECT_EQ(client_.pending(), 3U);
+  while (client_.pending() > 0) {
+    client_.Answer({.status = 401, .body = "{}"});
+    scheduler_.RunDue();
+  }
+  EXPECT_EQ(client_.sent(), 3U);
+  EXPECT_EQ(ended_, 20);
+}
+
+TEST_F(AttemptsTest, WhoWaitsForTheFirstAnswersGoesOnWhenTheKeyIsTaken) {
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 20; ++i) {
+    calls.push_back(As("inventory"));
+    Begin(*calls.back(), "GET");
+  }
+  client_.Answer({.status = 200, .body = "{}"});
+  scheduler_.RunDue();
+  EXPECT_EQ(client_.pending(), 19U);
+  while (client_.pending() > 0) client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ(ended_, 20);
+}
+
+TEST_F(AttemptsTest, WhoWaitsForTheFirstAnswersMayLeaveAndHasADeadline) {
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 5; ++i) {
+    calls.push_back(As("inventory"));
+    Begin(*calls.back(), "GET");
+  }
+  calls[4]->Cancel();
+  scheduler_.RunDue();
+  EXPECT_THAT(*result_, StatusIs(absl::StatusCode::kCancelled));
+  scheduler_.Advance(absl::Seconds(30));
+  EXPECT_THAT(*result_, RefusedWith(Reason::kDeadline));
+  EXPECT_EQ(ended_, 2);
+  client_.ExpireDue();
+  EXPECT_EQ(ended_, 5);
+  EXPECT_EQ(scheduler_.timers(), 0U);
+}
+
+TEST_F(AttemptsTest, OpenBreakerRefusesBeforeAnythingIsWritten) {
+  for (int i = 0; i < 10; ++i) {
+    const auto call = As("inventory");
+    Begin(*call, "POST");
+    client_.Answer({.status = 500, .body = "{}"});
+  }
+  const std::size_t written = audit_log_.records().size();
+  const auto call = As("inventory");
+  Begin(*call, "POST");
+  EXPECT_THAT(*result_, RefusedWith(Reason::kBreakerOpen));
+  EXPECT_EQ(audit_log_.records().size(), written);
+  EXPECT_EQ(client_.sent(), 10U);
+
+  scheduler_.Advance(absl::Seconds(1));
+  Begin(*call, "POST");
+  client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ((*result_)->status, 200);
+  EXPECT_EQ(healths_.Of(Acme())->breaker.state(), portal::Breaker::State::kClosed);
+}
+
+TEST_F(AttemptsTest, SignatureCarriesThePortalsTime) {
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  // Refused, and its clock is an hour ahead: signed again at once, with that time.
+  client_.Answer({.status = 401, .headers = {{"Date", "Tue, 14 Nov 2023 23:13:20 GMT"}}, .body = "{}"});
+  scheduler_.RunDue();
+  ASSERT_EQ(client_.pending(), 1U);
+  EXPECT_THAT(std::string(client_.request().authorization().Reveal()), testing::HasSubstr(":1700003600500"));
+  client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ((*result_)->attempts, 2);
+}
+
+TEST_F(AttemptsTest, StepOfTheLocalClockDoesNotBreakSigning) {
+  for (int i = 0; i < 2; ++i) {
+    const auto call = As("inventory");
+    Begin(*call, "GET");
+    client_.Answer({.status = 200, .headers = {{"Date", "Tue, 14 Nov 2023 22:13:20 GMT"}}, .body = "{}"});
+  }
+  clock_.StepTo(clock_.Now() + absl::Hours(5));
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  EXPECT_THAT(std::string(client_.request().authorization().Reveal()), testing::HasSubstr(":1700000000500"));
+  client_.Answer({.status = 200, .body = "{}"});
 }
 
 // Law 6.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "service/audit/call_audit.h"
 #include "service/audit/refusal_limiter.h"
 #include "service/base/executor.h"
+#include "service/core/attempts.h"
 #include "service/core/call_context.h"
 #include "service/core/custody.h"
 #include "service/core/policy_holder.h"
@@ -22,6 +24,7 @@
 #include "service/core/portals.h"
 #include "service/crypto/aead.h"
 #include "service/crypto/envelope.h"
+#include "tests/fakes/eager_scheduler.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_portal.h"
 #include "tests/fakes/fake_random.h"
@@ -92,9 +95,21 @@ class CoreTest : public testing::Test {
             .policy = policy_,
             .portals = portals_,
             .custody = *custody_,
-            .client = portal_,
-            .budgets = budgets_,
+            .attempts = session_attempts_,
             .rates = rates_};
+  }
+
+  // Of attempts on the test's own thread and clock.
+  Attempts::Parts AttemptParts(http::Client& client, std::size_t most_reply_bytes) {
+    return {.clock = clock_,
+            .scheduler = scheduler_,
+            .random = random_,
+            .client = client,
+            .budgets = budgets_,
+            .healths = healths_,
+            .logger = logger_,
+            .metrics = metrics_,
+            .most_reply_bytes = most_reply_bytes};
   }
 
   // Runs what was left for the background, and ends the pool.
@@ -132,8 +147,20 @@ class CoreTest : public testing::Test {
   Metrics metrics_{{}};
   FakeScheduler scheduler_{clock_};
   portal::Budgets budgets_{{.clock = clock_, .scheduler = scheduler_, .metrics = metrics_}, {{Acme(), {}}}};
+  portal::PortalHealths healths_{clock_, {Acme()}};
   CallerRates rates_{clock_};
+  std::ostringstream log_;
+  Logger logger_{{}, log_};
   FakePortal portal_;
+  EagerScheduler eager_scheduler_{clock_};  // of sessions, whose threads cannot let time pass
+  Attempts session_attempts_{{.clock = clock_,
+                              .scheduler = eager_scheduler_,
+                              .random = random_,
+                              .client = portal_,
+                              .budgets = budgets_,
+                              .healths = healths_,
+                              .logger = logger_,
+                              .metrics = metrics_}};
   std::optional<Executor> background_{std::in_place, Executor::Options{.threads = 1, .most_queued = 8}};
 
  private:

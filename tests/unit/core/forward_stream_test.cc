@@ -91,7 +91,7 @@ class ForwardStreamTest : public CoreTest {
   }
 
   http::FakeHttpClient client_{clock_};
-  Attempts attempts_{{.clock = clock_, .client = client_, .budgets = budgets_, .most_reply_bytes = 1 << 20}};
+  Attempts attempts_{AttemptParts(client_, 1 << 20)};
   Forwarder forwarder_{{.scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,

@@ -84,7 +84,7 @@ class ForwarderTest : public CoreTest {
   static http::RequestParts Post() { return {.method = "POST", .path = "/device/devices", .body = "{}"}; }
 
   http::FakeHttpClient client_{clock_};
-  Attempts attempts_{{.clock = clock_, .client = client_, .budgets = budgets_, .most_reply_bytes = 1024}};
+  Attempts attempts_{AttemptParts(client_, 1024)};
   Forwarder forwarder_{{.scheduler = scheduler_,
                         .policy = policy_,
                         .custody = *custody_,

@@ -36,13 +36,6 @@ std::vector<http::NameValue> Headers(int limit, int remaining, int window) {
           {"X-Rate-Limit-Window", std::to_string(window)}};
 }
 
-absl::Duration RetryDelay(const absl::Status& status) {
-  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.RetryInfo");
-  google::rpc::RetryInfo retry;
-  if (!payload.has_value() || !retry.ParseFromString(std::string(*payload))) return absl::InfiniteDuration();
-  return Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
-}
-
 // One portal that allows two GETs of /a in a minute, as its operator says.
 class BudgetsTest : public testing::Test {
  protected:
@@ -180,7 +173,7 @@ TEST_F(BudgetsTest, WaitThatCannotEndInTimeIsRefusedAtOnceAndTheDelayIsRight) {
   ASSERT_FALSE(call.waits());
   ASSERT_THAT(*call.result, RefusedWith(Reason::kDeadlineTooShort));
   EXPECT_EQ(scheduler_.timers(), 0U);
-  const absl::Duration delay = RetryDelay(call.result->status());
+  const absl::Duration delay = RetryDelayOf(call.result->status());
   EXPECT_GE(delay, Seconds(40) - absl::Microseconds(3));
   EXPECT_LE(delay, Seconds(40));
   scheduler_.Advance(delay);
@@ -196,14 +189,14 @@ TEST_F(BudgetsTest, LongerDeadlineWouldDo) {
   EXPECT_TRUE(Ask({.time = kMinute + absl::Milliseconds(1)}).waits());
   const Call& third = Ask({.time = kMinute + absl::Milliseconds(1)});
   ASSERT_THAT(*third.result, RefusedWith(Reason::kDeadlineTooShort));
-  EXPECT_EQ(RetryDelay(third.result->status()), 2 * kMinute);
+  EXPECT_EQ(RetryDelayOf(third.result->status()), 2 * kMinute);
 }
 
 TEST_F(BudgetsTest, WaitBeyondTheBoundIsRefused) {
   SpendAll();
   const Call& call = Ask({.time = absl::Hours(1), .longest_wait = Seconds(5)});
   ASSERT_THAT(*call.result, RefusedWith(Reason::kBudgetExhausted));
-  EXPECT_EQ(RetryDelay(call.result->status()), kMinute);
+  EXPECT_EQ(RetryDelayOf(call.result->status()), kMinute);
   Make({.longest_wait = Seconds(5)});
   SpendAll();
   EXPECT_THAT(*Ask({.time = absl::Hours(1)}).result, RefusedWith(Reason::kBudgetExhausted));
@@ -325,7 +318,7 @@ TEST_F(BudgetsTest, TooManyRequestsHoldsAllUntilRetryAfter) {
   const Call& waits = Ask({.path = "/b"});
   const Call& refused = Ask({.time = Seconds(6), .path = "/b"});
   EXPECT_THAT(*refused.result, RefusedWith(Reason::kDeadlineTooShort));
-  EXPECT_EQ(RetryDelay(refused.result->status()), Seconds(7));
+  EXPECT_EQ(RetryDelayOf(refused.result->status()), Seconds(7));
   scheduler_.Advance(Seconds(7) - absl::Nanoseconds(1));
   EXPECT_TRUE(waits.waits());
   scheduler_.Advance(absl::Nanoseconds(1));
@@ -358,7 +351,7 @@ TEST_F(BudgetsTest, TooManyRequestsEndsWaitsThatBecomeHopeless) {
   EXPECT_TRUE(patient.waits());
   ASSERT_FALSE(hasty.waits());
   EXPECT_THAT(*hasty.result, RefusedWith(Reason::kDeadlineTooShort));
-  EXPECT_EQ(RetryDelay(hasty.result->status()), Seconds(90));
+  EXPECT_EQ(RetryDelayOf(hasty.result->status()), Seconds(90));
 }
 
 TEST_F(BudgetsTest, ReservedCallsPassThoseWhoWait) {
