@@ -25,8 +25,10 @@ ConnectionPool::ConnectionPool(Upstream upstream, TrustStore trust, const Connec
 void ConnectionPool::Send(OutgoingRequest request, SendOptions options, Client::Done done) {
   absl::StatusOr<WireRequest> wire = Frame(request, upstream_);
   if (!wire.ok()) return done({.response = wire.status()});
+  // What is streamed has a buffer of fixed size, which the receiver counts.
+  ByteLease memory = options_.memory == nullptr || options.streaming ? ByteLease() : ByteLease(*options_.memory);
   const auto exchange = std::make_shared<Exchange>(*std::move(wire), std::move(request), std::move(options),
-                                                   std::move(done), *this, loop_);
+                                                   std::move(memory), std::move(done), *this, loop_);
   while (true) {
     const auto connection = TakeIdleOrWait(exchange);
     if (!connection.ok()) return exchange->Finish(connection.status());
@@ -63,7 +65,11 @@ void ConnectionPool::OnOutcome(std::shared_ptr<Connection> connection, Connectio
     const MutexLock lock(mutex_);
     waiting_.push_front(std::move(outcome.exchange));
   } else if (outcome.exchange != nullptr) {
-    outcome.response.ok() ? NoteSuccess() : NoteFailure();
+    if (outcome.response.ok()) {
+      NoteSuccess();
+    } else if (!IsRefusal(outcome.response.status(), Reason::kQueueFull)) {  // no room here is no fault of the portal's
+      NoteFailure();
+    }
     outcome.exchange->Finish(std::move(outcome.response));
   }
   Serve();
