@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "service/base/file.h"
+#include "service/base/hardening.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 #include "service/policy/engine.h"
@@ -21,6 +22,8 @@ constexpr absl::Duration kUseSave = absl::Minutes(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
 constexpr Executor::Options kLocalWorkers{.threads = 4, .most_queued = 512};
+// Files and sockets that are no caller's and no portal's.
+constexpr std::size_t kOtherFiles = 64;
 // Calls that one connection may have at a time, at least; more than a caller may have in flight, so that it is told.
 constexpr std::size_t kLeastCalls = 100;
 constexpr Executor::Options kPortalWorkers{.threads = 16, .most_queued = 512};
@@ -170,8 +173,17 @@ core::PortalSession::Parts App::SessionParts() {
           .most_reply_bytes = config_.listen.reply_body};
 }
 
+// Said, not refused: fewer connections than configured are served as well as they can be.
+void App::CheckFiles() {
+  std::size_t needed = config_.listen.connections + kOtherFiles;
+  for (const auto& [portal, entry] : config_.portals) needed += entry.connections;
+  const std::size_t allowed = RaiseFileLimit();
+  if (allowed < needed) parts_.logger->Warn("too_few_files", {{"allowed", allowed}, {"needed", needed}});
+}
+
 absl::Status App::Listen() {
   const Config::Listen& listen = config_.listen;
+  CheckFiles();
   ASSIGN_OR_RETURN(
       server_, rpc::Server::Start(
                    {.address = listen.address,

@@ -82,6 +82,7 @@ class App {
 
   static absl::StatusOr<Opened> Open(const Config& config);
   App(Config config, Opened opened);
+  void CheckFiles();
   absl::Status Listen();
   std::vector<ops::Check> Checks();
   ops::CheckResult CheckMasters() const;

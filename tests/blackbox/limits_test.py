@@ -183,8 +183,9 @@ class ConnectionsTest(LimitsCase):
         """As many connections as there may be; those of callers are there already."""
         self.assertEqual(self.world.forward("writer", "GET", ECHO + "/a").status, 200)
         strangers = []
-        while self.metric("lmbroker_connections") < 4:
+        while (open_now := self.metric("lmbroker_connections")) < 4:
             strangers.append(self.connect())
+            wait_for("the stranger", lambda before=open_now: self.metric("lmbroker_connections") > before)
         return strangers
 
     def is_closed(self, connection):
@@ -198,9 +199,9 @@ class ConnectionsTest(LimitsCase):
             return False
 
     def test_law7_a_connection_beyond_the_limit_is_closed_at_once_and_the_others_serve(self):
-        refused = self.metric("lmbroker_connections_refused_total")
         strangers = self.fill()
         self.assertTrue(strangers)
+        refused = self.metric("lmbroker_connections_refused_total")
         for _ in range(20):
             self.assertTrue(self.is_closed(self.connect()))
         self.assertEqual(self.metric("lmbroker_connections"), 4)
