@@ -12,6 +12,9 @@
 namespace lmbroker::http {
 namespace {
 
+// For who finds no place in the queue for a connection.
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+
 absl::Status Draining() {
   return Refuse(Reason::kDraining, "The broker is shutting down; send the call to another one, or again later.");
 }
@@ -45,8 +48,10 @@ absl::StatusOr<std::shared_ptr<Connection>> ConnectionPool::TakeIdleOrWait(const
     return connection;
   }
   if (waiting_.size() >= options_.most_waiting) {
-    return Refuse(Reason::kQueueFull, fmt::format("{} calls wait for a connection to {} already; send fewer at a time.",
-                                                  waiting_.size(), upstream_.portal.ToString()));
+    return Refuse(Reason::kQueueFull,
+                  fmt::format("{} calls wait for a connection to {} already; send fewer at a time.", waiting_.size(),
+                              upstream_.portal.ToString()),
+                  {.retry_after = kRetryAfter});
   }
   waiting_.push_back(exchange);
   exchange->Arm();

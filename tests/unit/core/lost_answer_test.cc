@@ -1,0 +1,37 @@
+#include "service/core/lost_answer.h"
+
+#include <gtest/gtest.h>
+
+#include "service/base/error.h"
+#include "tests/support/status_matchers.h"
+
+namespace lmbroker::core {
+namespace {
+
+using http::Delivery;
+
+// Whatever became of the answer, a call that is not repeatable may have happened.
+constexpr Reason kLost[] = {Reason::kPortalUnreachable, Reason::kDeadline, Reason::kPortalError, Reason::kQueueFull};
+
+TEST(LostAnswerTest, WhatThePortalMayHaveDoneIsOfUnknownOutcome) {
+  for (const Reason reason : kLost) {
+    const absl::Status told = ToldOfLostAnswer(Refuse(reason, "Lost."), Delivery::kMaybeSent, /*repeatable=*/false);
+    EXPECT_THAT(told, RefusedWith(Reason::kOutcomeUnknown));
+    EXPECT_EQ(MetadataOf(told)["cause"], ReasonName(reason));
+  }
+}
+
+TEST(LostAnswerTest, WhatWasNotSentOrMayBeRepeatedIsToldAsItIs) {
+  for (const Reason reason : kLost) {
+    const absl::Status lost = Refuse(reason, "Lost.");
+    EXPECT_EQ(ToldOfLostAnswer(lost, Delivery::kNotSent, /*repeatable=*/false), lost);
+    EXPECT_EQ(ToldOfLostAnswer(lost, Delivery::kMaybeSent, /*repeatable=*/true), lost);
+  }
+}
+
+TEST(LostAnswerTest, AnEndThatTheCallerMadeStaysOne) {
+  EXPECT_EQ(ToldOfLostAnswer(Cancelled(), Delivery::kMaybeSent, /*repeatable=*/false), Cancelled());
+}
+
+}  // namespace
+}  // namespace lmbroker::core
