@@ -10,6 +10,7 @@ import threading
 import time
 
 import load
+from row import refused_between
 from stand import Stand
 
 TIMES = 10
@@ -50,11 +51,14 @@ class Resident:
 
 
 def offer(stand, request, rate, seconds):
-    """The outcome. Whatever was not served must have been refused."""
+    """The outcome. Whatever was not served must have been refused, with a reason, by the broker's own count."""
+    before = stand.counters()
     outcome = load.offered(stand.ports["BROKER_DOOR"], request, rate, seconds, CONNECTIONS)
-    if outcome.failed != outcome.refused:
-        sys.exit(f"bench: of {outcome.calls} calls {outcome.failed - outcome.refused} were lost: neither served nor"
-                 f" refused; see {stand.broker.log}")
+    refused = refused_between(before, stand.counters())
+    if outcome.failed != sum(refused.values()):
+        sys.exit(f"bench: of {outcome.calls} calls {outcome.failed} were not served and {dict(refused)} refused; see"
+                 f" {stand.broker.log}")
+    print(f"refused: {dict(refused)}")
     return outcome
 
 

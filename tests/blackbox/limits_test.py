@@ -1,6 +1,7 @@
 """Law 7: connections, calls and the memory of bodies have limits, a flood is refused at once, and nothing is lost."""
 
 import socket
+import ssl
 import time
 import unittest
 import urllib.request
@@ -8,7 +9,8 @@ from collections import Counter
 
 from broker import wait_for
 from case import ECHO, ForwardCase
-from schema import Refusal
+from pki import pki
+from schema import Refusal, schema
 
 MIB = 1 << 20
 
@@ -146,6 +148,43 @@ class MemoryTest(LimitsCase):
         for stream in streams:
             stream.cancel()
         wait_for("the memory", lambda: self.held() == 0)
+
+
+    def test_a_caller_that_does_not_read_keeps_the_memory_no_longer_than_its_deadline(self):
+        self.world.portal.fault("huge-body", mib=7)
+        for _ in range(2):
+            self.addCleanup(self.ask_and_do_not_read("/unread").close)
+        wait_for("the replies", lambda: len(self.sent()) == 2 and self.held() > 14 * MIB)
+        self.forward_refused("QUEUE_FULL", "writer", "GET", ECHO + "/read")
+        wait_for("the memory", lambda: self.held() == 0, 60)  # half a minute is what a call gets that says no deadline
+        self.assertEqual(len(self.world.forward("writer", "GET", ECHO + "/read").body), 7 * MIB + 13)
+
+    def ask_and_do_not_read(self, path):
+        """A Forward in bare HTTP/2, whose answer gets no more than the window that every stream begins with."""
+        wire, request_type, _ = schema().method("ForwardService/Forward")
+        message = request_type(portal="portals/acme", method="GET", path=ECHO + path).SerializeToString()
+        headers = {":method": "POST", ":scheme": "https", ":path": wire, ":authority": "localhost", "te": "trailers"}
+        headers |= {"content-type": "application/grpc"}
+        fields = b"".join(
+            b"\x10%c%b%c%b" % (len(name), name.encode(), len(value), value.encode()) for name, value in headers.items()
+        )
+
+        def frame(kind, flags, stream, payload=b""):
+            return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+        context = ssl.create_default_context(cafile=pki().ca)
+        certificate, key = pki().pair("writer")
+        context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols(["h2"])
+        host, _, port = self.world.broker.address.rpartition(":")
+        connection = context.wrap_socket(socket.create_connection((host, int(port)), timeout=30), server_hostname=host)
+        connection.sendall(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+            + frame(4, 0, 0)
+            + frame(1, 4, 1, fields)
+            + frame(0, 1, 1, b"\0" + len(message).to_bytes(4, "big") + message)
+        )
+        return connection
 
 
 class BombTest(LimitsCase):
