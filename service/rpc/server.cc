@@ -34,6 +34,12 @@ int ToInt(std::size_t number) {
 
 int MessageLimit(std::size_t body) { return ToInt(body + kMessageHeadroom); }
 
+// What gRPC may hold of messages that have not come whole. Two of the largest must find room, or one would keep all
+// others out.
+std::size_t BufferedBytes(const Server::Options& options) {
+  return std::max(options.most_buffered, 2 * (options.most_request_bytes + kMessageHeadroom));
+}
+
 std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& options) {
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
       options.key, options.certificate, options.client_ca, kCertificateRefresh);
@@ -76,9 +82,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   for (const Served& each : services) builder.RegisterService(each.service);
   builder.SetMaxReceiveMessageSize(MessageLimit(options.most_request_bytes));
   builder.SetMaxSendMessageSize(MessageLimit(options.most_reply_bytes));
-  builder.SetResourceQuota(grpc::ResourceQuota("lmbroker")
-                               .Resize(std::max(options.most_buffered, 2 * static_cast<std::size_t>(MessageLimit(
-                                                                               options.most_request_bytes)))));
+  builder.SetResourceQuota(grpc::ResourceQuota("lmbroker").Resize(BufferedBytes(options)));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, ToInt(options.most_calls));
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kMostHandshakeMs);

@@ -1,5 +1,7 @@
 #include "service/core/lost_answer.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "service/base/error.h"
@@ -11,7 +13,7 @@ namespace {
 using http::Delivery;
 
 // Whatever became of the answer, a call that is not repeatable may have happened.
-constexpr Reason kLost[] = {Reason::kPortalUnreachable, Reason::kDeadline, Reason::kPortalError, Reason::kQueueFull};
+constexpr std::array kLost = {Reason::kPortalUnreachable, Reason::kDeadline, Reason::kPortalError, Reason::kQueueFull};
 
 TEST(LostAnswerTest, WhatThePortalMayHaveDoneIsOfUnknownOutcome) {
   for (const Reason reason : kLost) {
