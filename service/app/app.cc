@@ -1,11 +1,13 @@
 #include "service/app/app.h"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "service/base/file.h"
+#include "service/base/hardening.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 #include "service/policy/engine.h"
@@ -20,6 +22,10 @@ constexpr absl::Duration kUseSave = absl::Minutes(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
 constexpr Executor::Options kLocalWorkers{.threads = 4, .most_queued = 512};
+// Files and sockets that are no caller's and no portal's.
+constexpr std::size_t kOtherFiles = 64;
+// Calls that one connection may have at a time, at least; more than a caller may have in flight, so that it is told.
+constexpr std::size_t kLeastCalls = 100;
 constexpr Executor::Options kPortalWorkers{.threads = 16, .most_queued = 512};
 
 Metrics::Options MetricsOf(const Config& config) {
@@ -80,7 +86,8 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
       .clock = std::make_unique<SystemClock>(),
       .random = std::make_unique<SystemRandom>(),
       .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
-      .metrics = std::make_unique<Metrics>(MetricsOf(config))};
+      .metrics = std::make_unique<Metrics>(MetricsOf(config)),
+      .memory = std::make_unique<ByteBudget>(config.listen.memory)};
   ASSIGN_OR_RETURN(crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, *parts.random));
   parts.keys = std::make_unique<crypto::KeyRing>(std::move(keys));
   parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
@@ -90,7 +97,8 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
   ASSIGN_OR_RETURN(parts.audit, audit::FileLog::Open(AuditOf(config.audit), *parts.files, *parts.clock, *parts.logger,
                                                      *parts.metrics));
   ASSIGN_OR_RETURN(parts.loop, http::EventLoop::Create(*parts.clock));
-  ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({}, UpstreamsOf(config), *parts.clock, *parts.loop));
+  ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({.memory = parts.memory.get()}, UpstreamsOf(config),
+                                                            *parts.clock, *parts.loop));
   return parts;
 }
 
@@ -144,7 +152,8 @@ App::App(Config config, Opened opened)
              .local_workers = local_workers_,
              .portal_workers = portal_workers_,
              .logger = *parts_.logger,
-             .metrics = *parts_.metrics},
+             .metrics = *parts_.metrics,
+             .memory = *parts_.memory},
             {.total = config_.listen.in_flight, .per_caller = config_.listen.in_flight_per_caller}),
       forward_service_(edge_, forwarder_, {.body = config_.listen.request_body}),
       token_service_(edge_, {.create = token_create_, .list = token_list_, .admin = token_admin_}),
@@ -170,18 +179,31 @@ core::PortalSession::Parts App::SessionParts() {
           .rates = rates_};
 }
 
+// Said, not refused: fewer connections than configured are served as well as they can be.
+void App::CheckFiles() {
+  std::size_t needed = config_.listen.connections + kOtherFiles;
+  for (const auto& [portal, entry] : config_.portals) needed += entry.connections;
+  const std::size_t allowed = RaiseFileLimit();
+  if (allowed < needed) parts_.logger->Warn("too_few_files", {{"allowed", allowed}, {"needed", needed}});
+}
+
 absl::Status App::Listen() {
   const Config::Listen& listen = config_.listen;
-  ASSIGN_OR_RETURN(server_, rpc::Server::Start({.address = listen.address,
-                                                .certificate = listen.certificate,
-                                                .key = listen.key,
-                                                .client_ca = listen.client_ca,
-                                                .reflection = listen.reflection,
-                                                .most_request_bytes = listen.request_body,
-                                                .most_reply_bytes = listen.reply_body},
-                                               *parts_.loop,
-                                               {forward_service_, token_service_, credential_service_, policy_service_,
-                                                operator_service_}));
+  CheckFiles();
+  ASSIGN_OR_RETURN(
+      server_, rpc::Server::Start(
+                   {.address = listen.address,
+                    .certificate = listen.certificate,
+                    .key = listen.key,
+                    .client_ca = listen.client_ca,
+                    .reflection = listen.reflection,
+                    .most_request_bytes = listen.request_body,
+                    .most_reply_bytes = listen.reply_body,
+                    .most_connections = listen.connections,
+                    .most_calls = std::max<std::size_t>(kLeastCalls, 2 * listen.in_flight_per_caller),
+                    .most_buffered = listen.memory / 4},
+                   {.loop = *parts_.loop, .clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics},
+                   {forward_service_, token_service_, credential_service_, policy_service_, operator_service_}));
   if (!config_.ops.address.empty()) {
     ASSIGN_OR_RETURN(ops_, ops::Server::Open({.address = config_.ops.address,
                                               .address_file = config_.ops.address_file,
@@ -206,6 +228,8 @@ std::string App::MetricsText() const {
     parts_.metrics->SetBreakerOpen(portal.id(), health.breaker.state() != portal::Breaker::State::kClosed);
     parts_.metrics->SetClockSkew(portal.id(), health.clock.skew().value_or(absl::ZeroDuration()));
   }
+  parts_.metrics->SetBodyBytes(parts_.memory->taken());
+  parts_.metrics->SetConnections(server_->connections());
   return parts_.metrics->Text();
 }
 

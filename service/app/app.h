@@ -14,6 +14,7 @@
 #include "service/audit/file_log.h"
 #include "service/audit/posix_file_system.h"
 #include "service/audit/refusal_limiter.h"
+#include "service/base/byte_budget.h"
 #include "service/base/clock.h"
 #include "service/base/executor.h"
 #include "service/base/log.h"
@@ -69,6 +70,7 @@ class App {
     std::unique_ptr<SystemRandom> random;
     std::unique_ptr<Logger> logger;
     std::unique_ptr<Metrics> metrics;
+    std::unique_ptr<ByteBudget> memory;  // of the bodies that calls hold
     std::unique_ptr<crypto::KeyRing> keys;
     std::unique_ptr<crypto::Envelope> envelope;
     std::unique_ptr<store::Store> store;
@@ -81,6 +83,7 @@ class App {
 
   static absl::StatusOr<Opened> Open(const Config& config);
   App(Config config, Opened opened);
+  void CheckFiles();
   absl::Status Listen();
   std::vector<ops::Check> Checks();
   ops::CheckResult CheckMasters() const;
@@ -118,8 +121,8 @@ class App {
   rpc::OperatorService operator_service_;
   Ticker policy_ticker_;
   Ticker use_ticker_;
-  std::unique_ptr<ops::Server> ops_;
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<ops::Server> ops_;  // asks the server for its connections
 };
 
 }  // namespace lmbroker::app

@@ -1,5 +1,6 @@
 #include "service/app/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <string_view>
@@ -23,6 +24,9 @@ namespace lmbroker::app {
 namespace {
 
 namespace v1 = config::v1;
+
+constexpr std::uint64_t kMostMemoryGib = 1024;
+constexpr std::size_t kLeastMemory = std::size_t{16} << 20;  // also for a few streams
 
 // Turns the message into checked values, section by section; every problem goes into the issues.
 class ConfigReader {
@@ -61,7 +65,25 @@ class ConfigReader {
       listen.in_flight_per_caller = values_.Count("listen.limits.in_flight_per_caller", limits.in_flight_per_caller());
     }
     if (limits.has_connections()) listen.connections = values_.Count("listen.limits.connections", limits.connections());
+    ReadMemory(limits);
     if (file.has_drain()) listen.drain = values_.Duration("listen.drain", file.drain());
+  }
+
+  // The largest call must find room when it is alone: its request (as it came, and inflated), and its reply.
+  void ReadMemory(const v1::Limits& limits) {
+    Config::Listen& listen = config_.listen;
+    const std::size_t least = std::max(kLeastMemory, 2 * listen.request_body + listen.reply_body);
+    if (!limits.has_memory()) {
+      listen.memory = std::max(listen.memory, least);
+      return;
+    }
+    constexpr const char* kKey = "listen.limits.memory";
+    const std::size_t problems = values_.issues().all().size();
+    listen.memory = values_.Bytes(kKey, limits.memory(), kMostMemoryGib);
+    if (listen.memory < least && values_.issues().all().size() == problems) {
+      values_.Problem(kKey, fmt::format("must be at least {} bytes: twice request_body and once reply_body, and {}",
+                                        least, kLeastMemory));
+    }
   }
 
   void ReadTls(const v1::Tls& file) {

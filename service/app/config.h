@@ -34,6 +34,7 @@ struct Config {
     std::size_t in_flight = 4096;
     std::size_t in_flight_per_caller = 512;
     std::size_t connections = 2048;
+    std::size_t memory = std::size_t{1} << 30;
     absl::Duration drain = absl::Seconds(20);
   };
   struct Ops {

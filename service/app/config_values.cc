@@ -15,7 +15,6 @@
 namespace lmbroker::app {
 namespace {
 
-constexpr std::uint64_t kMostBytes = 1 << 30;
 constexpr std::int64_t kMostCount = 1'000'000;
 
 bool IsPort(std::string_view text) {
@@ -75,10 +74,10 @@ std::string ConfigValues::Address(std::string_view key, std::string_view address
   return std::string(address);
 }
 
-std::size_t ConfigValues::Bytes(std::string_view key, std::string_view size) {
+std::size_t ConfigValues::Bytes(std::string_view key, std::string_view size, std::uint64_t most_gib) {
   const auto bytes = ParseSize(size);
-  if (!bytes.has_value() || *bytes == 0 || *bytes > kMostBytes) {
-    Problem(key, "must be a size like 8MiB, at least 1 byte and at most 1GiB");
+  if (!bytes.has_value() || *bytes == 0 || *bytes > most_gib << 30) {
+    Problem(key, fmt::format("must be a size like 8MiB, at least 1 byte and at most {}GiB", most_gib));
     return 1;
   }
   return static_cast<std::size_t>(*bytes);

@@ -38,8 +38,8 @@ class ConfigValues {
   std::string NewFile(std::string_view key, std::string_view path);
   // HOST:PORT, the host an IP address or name, the port 0 to 65535.
   std::string Address(std::string_view key, std::string_view address);
-  // 1 byte to 1 GiB.
-  std::size_t Bytes(std::string_view key, std::string_view size);
+  // 1 byte to `most_gib` GiB.
+  std::size_t Bytes(std::string_view key, std::string_view size, std::uint64_t most_gib = 1);
   // 1 to 1 000 000.
   std::size_t Count(std::string_view key, std::int64_t count);
   // Above zero.

@@ -17,6 +17,8 @@ class Descriptor {
   }
 
   int get() const { return fd_; }
+  // For who closes it from now on.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;

@@ -54,4 +54,12 @@ absl::Status HardenProcess() {
   return Ignore(SIGXFSZ, "SIGXFSZ");
 }
 
+std::size_t RaiseFileLimit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  rlimit most = files;
+  most.rlim_cur = files.rlim_max;
+  return setrlimit(RLIMIT_NOFILE, &most) == 0 ? most.rlim_cur : files.rlim_cur;
+}
+
 }  // namespace lmbroker

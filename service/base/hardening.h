@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include <absl/status/status.h>
 
 namespace lmbroker {
@@ -9,5 +11,8 @@ namespace lmbroker {
 // quota be errors of the call that meets them, not the end of the process. Each setting is read back; the first that
 // did not hold is the error. Call once, in main, before threads.
 absl::Status HardenProcess();
+
+// Lets the process have as many files and sockets open as the system allows it to ask for. How many that are now.
+std::size_t RaiseFileLimit();
 
 }  // namespace lmbroker

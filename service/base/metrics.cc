@@ -171,6 +171,10 @@ void Metrics::AddSingles(const std::string& version) {
   policy_loads_ = &AddCounter(registry, "lmbroker_policy_loads_total", "Loads of the policy file", {{"result", "ok"}});
   policy_failures_ =
       &AddCounter(registry, "lmbroker_policy_loads_total", "Loads of the policy file", {{"result", "failed"}});
+  body_bytes_ = &AddGauge(registry, "lmbroker_body_bytes", "Bytes of bodies that calls hold");
+  connections_ = &AddGauge(registry, "lmbroker_connections", "Connections of callers");
+  connections_refused_ =
+      &AddCounter(registry, "lmbroker_connections_refused_total", "Connections closed at once, beyond the limit");
 }
 
 void Metrics::CallStarted() { in_flight_->Increment(); }
@@ -224,6 +228,12 @@ void Metrics::AuditFailed() { audit_failures_->Increment(); }
 void Metrics::SetAuditLag(absl::Duration lag) { audit_lag_->Set(absl::ToDoubleSeconds(lag)); }
 
 void Metrics::PolicyLoaded(bool ok) { (ok ? policy_loads_ : policy_failures_)->Increment(); }
+
+void Metrics::SetBodyBytes(std::size_t bytes) { body_bytes_->Set(static_cast<double>(bytes)); }
+
+void Metrics::SetConnections(std::size_t count) { connections_->Set(static_cast<double>(count)); }
+
+void Metrics::ConnectionRefused() { connections_refused_->Increment(); }
 
 std::string Metrics::Text() const {
   for (const auto& [name, row] : methods_) row->latency.HandOver();

@@ -68,6 +68,10 @@ class Metrics {
 
   void PolicyLoaded(bool ok);
 
+  void SetBodyBytes(std::size_t bytes);    // what calls hold of bodies
+  void SetConnections(std::size_t count);  // of callers
+  void ConnectionRefused();                // beyond the limit
+
   // All of it in Prometheus' text format, version 0.0.4.
   std::string Text() const;
 
@@ -95,6 +99,9 @@ class Metrics {
   prometheus::Gauge* audit_lag_ = nullptr;
   prometheus::Counter* policy_loads_ = nullptr;
   prometheus::Counter* policy_failures_ = nullptr;
+  prometheus::Gauge* body_bytes_ = nullptr;
+  prometheus::Gauge* connections_ = nullptr;
+  prometheus::Counter* connections_refused_ = nullptr;
 };
 
 }  // namespace lmbroker

@@ -5,6 +5,7 @@
 
 #include <absl/time/time.h>
 
+#include "service/base/byte_budget.h"
 #include "service/base/caller.h"
 
 namespace lmbroker::audit {
@@ -21,6 +22,7 @@ struct CallContext {
   absl::Duration deadline;    // on Clock::Monotonic; always finite
   std::stop_token cancelled;  // a stop request means that the caller gave up
   audit::CallAudit& audit;
+  ByteLease memory;  // counts the bodies that are held for it, up to its very end
 };
 
 }  // namespace lmbroker::core

@@ -22,7 +22,7 @@ namespace {
 // What goes into one message: well below the 4 MiB that gRPC's clients take by default.
 constexpr std::size_t kMostChunk = std::size_t{1} << 20;
 // What is scrubbed at a time: compressed bytes may become a thousand times as many.
-constexpr std::size_t kMostScrubbed = std::size_t{4} << 10;
+constexpr std::size_t kMostScrubbed = std::size_t{1} << 10;
 
 // A wait for room behind a part: `Handed handed(sink, std::move(part)); const bool there = co_await handed;`.
 template <class Part>

@@ -8,7 +8,7 @@ namespace lmbroker::core {
 
 absl::Status ToldOfLostAnswer(const absl::Status& status, http::Delivery delivery, portal::Repeatable repeatable) {
   const bool lost = IsRefusal(status, Reason::kPortalUnreachable) || IsRefusal(status, Reason::kDeadline) ||
-                    IsRefusal(status, Reason::kPortalError);
+                    IsRefusal(status, Reason::kPortalError) || IsRefusal(status, Reason::kQueueFull);
   if (!lost || delivery == http::Delivery::kNotSent || repeatable == portal::Repeatable::kAlways) return status;
   auto metadata = MetadataOf(status);
   metadata["cause"] = ReasonName(*ReasonOf(status));

@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
+#include "service/base/byte_budget.h"
 #include "service/http/headers.h"
 #include "service/http/outgoing_request.h"
 
@@ -32,9 +33,10 @@ class BodyReader {
 // A portal's answer, whatever its status code: an HTTP error is data here (style: an upstream error is a value).
 struct Response {
   int status = 0;
-  std::vector<NameValue> headers;    // as received, every one
-  std::string body;                  // decoded from its transfer coding (not from its content coding)
-  std::shared_ptr<BodyReader> rest;  // with SendOptions::streaming: what follows; null when `body` is the whole
+  std::vector<NameValue> headers;           // as received, every one
+  std::string body;                         // decoded from its transfer coding (not from its content coding)
+  std::shared_ptr<BodyReader> rest;         // with SendOptions::streaming: what follows; null when `body` is the whole
+  std::shared_ptr<const ByteLease> memory;  // counts `body` where replies are counted, for as long as it is there
 };
 
 // Whether LM can have seen the request. The rules for repeats rest on it (law 6).
@@ -44,7 +46,8 @@ enum class Delivery {
 };
 
 struct TransferResult {
-  // Refusals: PORTAL_UNREACHABLE, REPLY_TOO_LARGE, DEADLINE, QUEUE_FULL, PORTAL_ERROR (not HTTP); or CANCELLED.
+  // Refusals: PORTAL_UNREACHABLE, REPLY_TOO_LARGE, DEADLINE, QUEUE_FULL (no connection, or no memory for the reply),
+  // PORTAL_ERROR (not HTTP); or CANCELLED.
   absl::StatusOr<Response> response;
   Delivery delivery = Delivery::kNotSent;
 };

@@ -12,6 +12,9 @@
 namespace lmbroker::http {
 namespace {
 
+// For who finds no place in the queue for a connection.
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+
 absl::Status Draining() {
   return Refuse(Reason::kDraining, "The broker is shutting down; send the call to another one, or again later.");
 }
@@ -25,8 +28,10 @@ ConnectionPool::ConnectionPool(Upstream upstream, TrustStore trust, const Connec
 void ConnectionPool::Send(OutgoingRequest request, SendOptions options, Client::Done done) {
   absl::StatusOr<WireRequest> wire = Frame(request, upstream_);
   if (!wire.ok()) return done({.response = wire.status()});
+  // What is streamed has a buffer of fixed size, which the receiver counts.
+  ByteLease memory = options_.memory == nullptr || options.streaming ? ByteLease() : ByteLease(*options_.memory);
   const auto exchange = std::make_shared<Exchange>(*std::move(wire), std::move(request), std::move(options),
-                                                   std::move(done), *this, loop_);
+                                                   std::move(memory), std::move(done), *this, loop_);
   while (true) {
     const auto connection = TakeIdleOrWait(exchange);
     if (!connection.ok()) return exchange->Finish(connection.status());
@@ -43,8 +48,10 @@ absl::StatusOr<std::shared_ptr<Connection>> ConnectionPool::TakeIdleOrWait(const
     return connection;
   }
   if (waiting_.size() >= options_.most_waiting) {
-    return Refuse(Reason::kQueueFull, fmt::format("{} calls wait for a connection to {} already; send fewer at a time.",
-                                                  waiting_.size(), upstream_.portal.ToString()));
+    return Refuse(Reason::kQueueFull,
+                  fmt::format("{} calls wait for a connection to {} already; send fewer at a time.", waiting_.size(),
+                              upstream_.portal.ToString()),
+                  {.retry_after = kRetryAfter});
   }
   waiting_.push_back(exchange);
   exchange->Arm();
@@ -63,7 +70,11 @@ void ConnectionPool::OnOutcome(std::shared_ptr<Connection> connection, Connectio
     const MutexLock lock(mutex_);
     waiting_.push_front(std::move(outcome.exchange));
   } else if (outcome.exchange != nullptr) {
-    outcome.response.ok() ? NoteSuccess() : NoteFailure();
+    if (outcome.response.ok()) {
+      NoteSuccess();
+    } else if (!IsRefusal(outcome.response.status(), Reason::kQueueFull)) {  // no room here is no fault of the portal's
+      NoteFailure();
+    }
     outcome.exchange->Finish(std::move(outcome.response));
   }
   Serve();

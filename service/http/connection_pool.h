@@ -10,6 +10,7 @@
 
 #include <absl/time/time.h>
 
+#include "service/base/byte_budget.h"
 #include "service/base/clock.h"
 #include "service/base/mutex.h"
 #include "service/http/connection.h"
@@ -24,6 +25,7 @@ struct ConnectionPoolOptions {
   absl::Duration most_idle = absl::Seconds(50);        // below the 60 s after which many servers close
   std::size_t most_exchanges = 10'000;                 // on one connection
   std::size_t most_waiting = 4096;                     // exchanges that wait for a connection
+  ByteBudget* memory = nullptr;                        // counts replies that are not streamed; null: nobody does
 };
 
 // What GetStatus says of a portal's connections.

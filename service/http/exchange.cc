@@ -8,14 +8,15 @@
 
 namespace lmbroker::http {
 
-Exchange::Exchange(WireRequest wire, OutgoingRequest request, SendOptions options, Client::Done done, Owner& owner,
-                   EventLoop& loop)
+Exchange::Exchange(WireRequest wire, OutgoingRequest request, SendOptions options, ByteLease memory, Client::Done done,
+                   Owner& owner, EventLoop& loop)
     : owner_(owner),
       loop_(loop),
       wire_(std::move(wire)),
       size_(wire_.first.view().size() + wire_.rest.size()),
       options_(std::move(options)),
-      reply_(options_.streaming ? std::numeric_limits<std::size_t>::max() : options_.most_reply_bytes),
+      reply_(options_.streaming ? std::numeric_limits<std::size_t>::max() : options_.most_reply_bytes,
+             std::move(memory)),
       done_(std::move(done)) {
   if (!wire_.rest.empty()) request_.emplace(std::move(request));
 }

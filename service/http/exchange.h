@@ -29,9 +29,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     virtual void EndEarly(std::shared_ptr<Exchange> exchange, absl::Status why) = 0;
   };
 
-  // `wire` is the framing of `request`. `owner` and `loop` outlive the transfer.
-  Exchange(WireRequest wire, OutgoingRequest request, SendOptions options, Client::Done done, Owner& owner,
-           EventLoop& loop);
+  // `wire` is the framing of `request`; `memory` grows with the reply. `owner` and `loop` outlive the transfer.
+  Exchange(WireRequest wire, OutgoingRequest request, SendOptions options, ByteLease memory, Client::Done done,
+           Owner& owner, EventLoop& loop);
 
   // Starts to heed the deadline and the caller's cancellation; once, as soon as the exchange has its place and before
   // the lock of that place is released, so that the loop always finds it there.

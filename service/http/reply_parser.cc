@@ -1,6 +1,7 @@
 #include "service/http/reply_parser.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
@@ -44,7 +45,8 @@ ReplyParser& Self(http_parser* parser) { return *static_cast<ReplyParser*>(parse
 
 }  // namespace
 
-ReplyParser::ReplyParser(std::size_t most_body_bytes) : most_body_bytes_(most_body_bytes) {
+ReplyParser::ReplyParser(std::size_t most_body_bytes, ByteLease memory)
+    : most_body_bytes_(most_body_bytes), memory_(std::move(memory)) {
   parser_.data = this;
   Restart();
 }
@@ -140,6 +142,7 @@ bool ReplyParser::OnHeadersComplete() {
   for (NameValue& header : response_.headers) header.value.erase(header.value.find_last_not_of(" \t") + 1);
   response_.status = static_cast<int>(parser_.status_code);
   problem_ = CheckHead();
+  most_capacity_ = std::min<std::uint64_t>(most_body_bytes_, parser_.content_length);  // the largest when it says none
   return problem_.ok();
 }
 
@@ -166,8 +169,31 @@ bool ReplyParser::OnBody(std::string_view bytes) {
     problem_ = TooLarge(most_body_bytes_);
     return false;
   }
+  if (!MakeRoom(response_.body.size() + bytes.size())) {
+    problem_ = NoRoomFor("the portal's reply");
+    return false;
+  }
   response_.body += bytes;
   return true;
+}
+
+// Room for a body of `size`. It grows as strings do, but only to what it can become, and what is counted is what is
+// allocated.
+bool ReplyParser::MakeRoom(std::size_t size) {
+  std::string& body = response_.body;
+  if (size <= body.capacity()) return true;
+  const std::size_t capacity = std::max(size, std::min(2 * body.capacity(), most_capacity_));
+  if (!memory_.TryResize(capacity)) return false;
+  std::string larger;  // a string that reserves more of itself takes at least twice as much
+  larger.reserve(capacity);
+  larger += body;
+  body = std::move(larger);
+  return true;
+}
+
+Response ReplyParser::TakeResponse() {
+  if (memory_.bytes() > 0) response_.memory = std::make_shared<const ByteLease>(std::move(memory_));
+  return std::move(response_);
 }
 
 void ReplyParser::OnMessageComplete() {

@@ -9,6 +9,7 @@
 
 #include <absl/status/status.h>
 
+#include "service/base/byte_budget.h"
 #include "service/http/client.h"
 
 namespace lmbroker::http {
@@ -19,11 +20,13 @@ namespace lmbroker::http {
 // Not synchronised.
 class ReplyParser {
  public:
-  explicit ReplyParser(std::size_t most_body_bytes);
+  // `memory` counts the body for as long as it is held.
+  explicit ReplyParser(std::size_t most_body_bytes, ByteLease memory = {});
   ReplyParser(const ReplyParser&) = delete;
   ReplyParser& operator=(const ReplyParser&) = delete;
 
-  // Takes what arrived. REPLY_TOO_LARGE or PORTAL_ERROR (not HTTP); then the connection is of no use any more.
+  // Takes what arrived. REPLY_TOO_LARGE, QUEUE_FULL (no memory for the body) or PORTAL_ERROR (not HTTP); then the
+  // connection is of no use any more.
   absl::Status Feed(std::string_view bytes);
   // The portal closed the connection in order, which ends a reply that has no other end.
   void EndOfStream();
@@ -35,7 +38,7 @@ class ReplyParser {
   // Once done: whether the portal keeps the connection and sent nothing behind the reply.
   bool reusable() const { return reusable_; }
   // Once done, the reply, or what was not taken of it.
-  Response TakeResponse() { return std::move(response_); }
+  Response TakeResponse();
 
   // Whether status and headers are whole; they can be taken once, and the body piece by piece.
   bool head_complete() const { return head_complete_; }
@@ -53,10 +56,13 @@ class ReplyParser {
   bool OnValue(std::string_view bytes);
   bool OnHeadersComplete();
   bool OnBody(std::string_view bytes);
+  bool MakeRoom(std::size_t size);
   void OnMessageComplete();
   absl::Status CheckHead() const;
 
   const std::size_t most_body_bytes_;
+  ByteLease memory_;
+  std::size_t most_capacity_ = 0;  // of the body: what the reply says that it has, or the most
   http_parser parser_{};
   Response response_;
   absl::Status problem_;

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "service/base/file.h"
+#include "service/base/listener.h"
 #include "service/base/status_macros.h"
 #include "service/ops/bounded_stream.h"
-#include "service/ops/listener.h"
 
 namespace lmbroker::ops {
 namespace {

@@ -20,6 +20,19 @@ absl::Status Unsearchable(std::string_view problem) {
                             problem));
 }
 
+// A stream's memory is bounded whatever it inflates to; the work that one makes here is not, nor what its caller gets.
+// JSON becomes ten to thirty times as much, at most; of the rest there may be some.
+constexpr std::uint64_t kInflatedFreely = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMostInflation = 100;
+
+absl::Status Bomb() {
+  return Refuse(
+      Reason::kReplyTooLarge,
+      fmt::format("The portal's reply inflates to more than {} bytes and more than {} times what came; ask for "
+                  "less of it.",
+                  kInflatedFreely, kMostInflation));
+}
+
 absl::Status BrokenCoding() { return Unsearchable("its compressed body is broken"); }
 absl::Status TooDeep() { return Unsearchable("it is nested too deep"); }
 
@@ -91,10 +104,17 @@ absl::Status Scrubber::Feed(std::string_view piece, std::string& out) {
     held_ += piece;
     return Search(false, out);
   }
+  return FeedCompressed(piece, out);
+}
+
+absl::Status Scrubber::FeedCompressed(std::string_view piece, std::string& out) {
+  compressed_bytes_ += piece.size();
   while (true) {
-    const auto plain = inflater_->Next(piece);
+    const auto plain = inflater_->Next(piece);  // NOLINT(bugprone-unchecked-optional-access): Feed asked
     if (!plain.has_value()) return BrokenCoding();
     if (plain->empty()) return absl::OkStatus();
+    inflated_bytes_ += plain->size();
+    if (inflated_bytes_ > kInflatedFreely && inflated_bytes_ / kMostInflation > compressed_bytes_) return Bomb();
     held_ += *plain;
     RETURN_IF_ERROR(Search(false, out));
   }

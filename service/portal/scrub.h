@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,17 +43,21 @@ class Scrubber {
   Scrubber(http::Response& reply, const SecretForms& forms);
 
   // Takes the next piece and appends to `out` what can be handed on of all so far. Compressed, a piece becomes up to a
-  // thousand times as much.
+  // thousand times as much. REPLY_TOO_LARGE for what is made to be large: more than 64 MiB, and more than a hundred
+  // times what came.
   absl::Status Feed(std::string_view piece, std::string& out);
   // The same at the end. PORTAL_ERROR as well when a compressed body is cut.
   absl::Status Finish(std::string& out);
 
  private:
+  absl::Status FeedCompressed(std::string_view piece, std::string& out);
   absl::Status Search(bool last, std::string& out);
 
   const SecretForms& forms_;
   absl::Status unreadable_;  // why no body can be searched
   std::optional<http::Inflater> inflater_;
+  std::uint64_t compressed_bytes_ = 0;
+  std::uint64_t inflated_bytes_ = 0;
   bool started_ = false;
 
   std::string held_;  // plain text that is searched and not handed on yet, or still needed

@@ -32,7 +32,8 @@ Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& c
       context_{.request_id = audit_.fields().id,
                .deadline = DeadlineOf(context),
                .cancelled = stop_.get_token(),
-               .audit = audit_} {
+               .audit = audit_,
+               .memory = ByteLease(edge.parts_.memory)} {
   edge_.parts_.metrics.CallStarted();
 }
 
@@ -61,6 +62,10 @@ absl::Status Call::Admit() {
   const std::string& holder = context_.caller.name.empty() ? context_.caller.identity : context_.caller.name;
   ASSIGN_OR_RETURN(place_, edge_.in_flight_.Enter(holder));
   return absl::OkStatus();
+}
+
+absl::Status Call::HoldRequest(std::size_t bytes) {
+  return context_.memory.TryResize(bytes) ? absl::OkStatus() : NoRoomFor("the request");
 }
 
 absl::Status Call::CheckAudience() const {

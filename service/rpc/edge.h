@@ -17,6 +17,7 @@
 #include "service/audit/audit_log.h"
 #include "service/audit/call_audit.h"
 #include "service/audit/refusal_limiter.h"
+#include "service/base/byte_budget.h"
 #include "service/base/clock.h"
 #include "service/base/executor.h"
 #include "service/base/log.h"
@@ -44,6 +45,7 @@ class Edge {
     Executor& portal_workers;  // for handlers that wait for a portal
     Logger& logger;
     Metrics& metrics;
+    ByteBudget& memory;  // what bodies may take, of all calls
   };
 
   Edge(Parts parts, InFlight::Limits limits) : parts_(parts), ids_(parts.random), in_flight_(limits) {}
@@ -72,6 +74,8 @@ class Call {
   // Who calls, and is there room: NO_IDENTITY, DRAINING, QUEUE_FULL, CALLER_LIMIT; INTERNAL for a method that is not in
   // the table.
   absl::Status Admit();
+  // Counts the request's bytes until the call is gone: QUEUE_FULL when there is no room for them. Once admitted.
+  absl::Status HoldRequest(std::size_t bytes);
   // May this caller call the method at all: NO_GRANT. After the form of the request was judged, so that a bad form gets
   // the same answer whoever sends it.
   absl::Status CheckAudience() const;

@@ -1,16 +1,22 @@
 #include "service/rpc/forward_service.h"
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 
+#include "service/base/byte_budget.h"
 #include "service/base/status_macros.h"
 #include "service/base/task.h"
+#include "service/core/lost_answer.h"
 #include "service/rpc/convert.h"
 #include "service/rpc/server_stream.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
 namespace {
+
+// What a stream holds of its reply at most: a buffer of the client's, a piece in the scrubber, a message that gRPC has.
+constexpr std::size_t kStreamBytes = std::size_t{3} << 20;
 
 template <class Pairs>
 std::vector<http::NameValue> PairsOf(const Pairs& pairs) {
@@ -59,8 +65,32 @@ class StreamedReply final : public core::ReplySink {
   MessageStream<v1::ForwardStreamResponse>& out_;
 };
 
+// Counts what the request holds beside its message, and `more`.
+absl::Status HoldMore(core::CallContext& call, const core::ForwardCall& input, std::size_t more) {
+  const http::CanonicalRequest& request = *input.request;
+  const bool inflated = request.signed_body().data() != request.body().data();
+  const bool there = call.memory.TryGrow(more + (inflated ? request.signed_body().size() : 0));
+  return there ? absl::OkStatus() : NoRoomFor("the call");
+}
+
+// From here on the reply is counted in place of the request, which is answered.
+Task<absl::StatusOr<core::ForwardReply>> Unary(const core::Forwarder* forwarder, core::CallContext* call,
+                                               core::ForwardCall input) {
+  absl::Status held = HoldMore(*call, input, 0);
+  if (!held.ok()) co_return held;
+  const bool repeatable = input.repeatable();
+  auto forwarding = forwarder->Forward(*call, std::move(input));
+  absl::StatusOr<core::ForwardReply> reply = co_await forwarding;
+  if (reply.ok() && !call->memory.TryResize(reply->body.size())) {
+    co_return core::ToldOfLostAnswer(NoRoomFor("the portal's reply"), http::Delivery::kMaybeSent, repeatable);
+  }
+  co_return reply;
+}
+
 Task<absl::Status> Stream(const core::Forwarder* forwarder, core::CallContext* call, core::ForwardCall input,
                           MessageStream<v1::ForwardStreamResponse>* out) {
+  absl::Status held = HoldMore(*call, input, kStreamBytes);
+  if (!held.ok()) co_return held;
   StreamedReply reply(*out);
   auto forwarding = forwarder->ForwardStream(*call, std::move(input), reply);
   absl::Status status = co_await forwarding;
@@ -69,7 +99,7 @@ Task<absl::Status> Stream(const core::Forwarder* forwarder, core::CallContext* c
 
 }  // namespace
 
-absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request, const http::RequestLimits& limits) {
+absl::StatusOr<core::ForwardCall> ParseForward(v1::ForwardRequest request, const http::RequestLimits& limits) {
   ASSIGN_OR_RETURN(PortalName portal, PortalName::Parse(request.portal(), "portal"));
   std::optional<CredentialName> credential;
   if (!request.credential().empty()) {
@@ -83,7 +113,7 @@ absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request
                                                  .path = request.path(),
                                                  .query = PairsOf(request.query()),
                                                  .headers = PairsOf(request.headers()),
-                                                 .body = request.body(),
+                                                 .body = std::move(*request.mutable_body()),
                                                  .api_version = request.api_version()},
                                                 limits));
   return core::ForwardCall{.portal = std::move(portal),
@@ -95,12 +125,12 @@ absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request
 void ForwardService::TakeCalls(CallQueue& queue) {
   Serve(
       edge_, queue, *this, &ForwardService::RequestForward, "/lmbroker.v1.ForwardService/Forward",
-      [this](const v1::ForwardRequest& r) { return ParseForward(r, limits_); },
-      [this](core::CallContext& call, core::ForwardCall input) { return forwarder_.Forward(call, std::move(input)); },
+      [this](v1::ForwardRequest& r) { return ParseForward(std::move(r), limits_); },
+      [this](core::CallContext& call, core::ForwardCall input) { return Unary(&forwarder_, &call, std::move(input)); },
       [](core::ForwardReply reply, v1::ForwardResponse& out) { Write(std::move(reply), out); }, kAwaitedOften);
   ServeStream(
       edge_, queue, *this, &ForwardService::RequestForwardStream, "/lmbroker.v1.ForwardService/ForwardStream",
-      [this](const v1::ForwardRequest& r) { return ParseForward(r, limits_); },
+      [this](v1::ForwardRequest& r) { return ParseForward(std::move(r), limits_); },
       [this](core::CallContext& call, core::ForwardCall input, MessageStream<v1::ForwardStreamResponse>& out) {
         return Stream(&forwarder_, &call, std::move(input), &out);
       });

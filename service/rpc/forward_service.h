@@ -24,6 +24,6 @@ class ForwardService final : public v1::ForwardService::AsyncService {
 };
 
 // The form of a request (PATH_NOT_PLAIN, HEADER_NOT_ALLOWED, FIELD_INVALID, BODY_TOO_LARGE).
-absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request, const http::RequestLimits& limits);
+absl::StatusOr<core::ForwardCall> ParseForward(v1::ForwardRequest request, const http::RequestLimits& limits);
 
 }  // namespace lmbroker::rpc

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 #include <grpcpp/server_context.h>
 
+#include "service/base/scheduler.h"
 #include "service/base/status_macros.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
@@ -20,7 +22,7 @@ template <class RequestType, class ResponderType, class Take, class Parse, class
 struct RpcMethod {
   using Request = RequestType;
   using Responder = ResponderType;
-  using Input = typename std::invoke_result_t<Parse, const Request&>::value_type;
+  using Input = typename std::invoke_result_t<Parse, Request&>::value_type;
 
   Edge& edge;
   CallQueue& queue;
@@ -48,8 +50,13 @@ class QueuedCall {
   const Method& method() const { return *method_; }
   Call& call() { return *call_; }  // NOLINT(bugprone-unchecked-optional-access): it is there from the arrival on
   typename Method::Responder& responder() { return responder_; }
-  void CancelCall() { context_.TryCancel(); }
   void* finished_tag() { return on_finished_.tag(); }
+
+  // A caller that stops reading, and said no deadline, would keep what it does not read here for ever. Once.
+  void AbandonAfterDeadline() {
+    abandon_ =
+        method_->queue.scheduler().AddTimer(call().context().deadline + kLastWord, [this] { context_.TryCancel(); });
+  }
 
   // Touch nothing afterwards: the queue's thread may be told, and destroy this, before it returns.
   void Conclude(const absl::Status& status) { derived().Answer(call().End(status)); }
@@ -60,7 +67,12 @@ class QueuedCall {
     context_.AsyncNotifyWhenDone(on_done_.tag());
     method_->take(&context_, &request_, &responder_, method_->queue.queue(), on_arrived_.tag());
   }
-  ~QueuedCall() = default;
+  ~QueuedCall() {
+    if (abandon_ != Scheduler::Timer{}) method_->queue.scheduler().CancelTimer(abandon_);
+  }
+
+  // For a call that can still say that its deadline has passed.
+  static constexpr absl::Duration kLastWord = absl::Seconds(1);
 
   Derived& derived() { return static_cast<Derived&>(*this); }
 
@@ -75,6 +87,7 @@ class QueuedCall {
 
   absl::StatusOr<typename Method::Input> Prepare() {
     RETURN_IF_ERROR(call().Admit());
+    RETURN_IF_ERROR(call().HoldRequest(request_.ByteSizeLong()));
     auto input = method_->parse(request_);
     RETURN_IF_ERROR(input.status());
     RETURN_IF_ERROR(call().CheckAudience());
@@ -100,6 +113,7 @@ class QueuedCall {
   typename Method::Responder responder_{&context_};
   std::optional<Call> call_;
   int last_words_ = 0;
+  Scheduler::Timer abandon_;
   EventOf<QueuedCall, &QueuedCall::OnArrived> on_arrived_{*this};
   EventOf<QueuedCall, &QueuedCall::OnFinished> on_finished_{*this};
   EventOf<QueuedCall, &QueuedCall::OnDone> on_done_{*this};

@@ -2,17 +2,19 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <string>
 
 #include <absl/time/clock.h>
-#include <fmt/format.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server_builder.h>
 
+#include "service/base/status_macros.h"
 #include "service/rpc/method_table.h"
 
 namespace lmbroker::rpc {
@@ -23,9 +25,19 @@ constexpr std::size_t kMessageHeadroom = 4 << 20;
 // How often certificate files are looked at, in seconds.
 constexpr unsigned int kCertificateRefresh = 1;
 
-int MessageLimit(std::size_t body) {
-  const std::size_t limit = body + kMessageHeadroom;
-  return static_cast<int>(std::min<std::size_t>(limit, std::numeric_limits<int>::max()));
+// How long a connection may take for its TLS handshake; until then anyone can hold one of the places.
+constexpr int kMostHandshakeMs = 10'000;
+
+int ToInt(std::size_t number) {
+  return static_cast<int>(std::min<std::size_t>(number, std::numeric_limits<int>::max()));
+}
+
+int MessageLimit(std::size_t body) { return ToInt(body + kMessageHeadroom); }
+
+// What gRPC may hold of messages that have not come whole. Two of the largest must find room, or one would keep all
+// others out.
+std::size_t BufferedBytes(const Server::Options& options) {
+  return std::max(options.most_buffered, 2 * (options.most_request_bytes + kMessageHeadroom));
 }
 
 std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& options) {
@@ -54,34 +66,41 @@ absl::Status LoadReflection() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, http::EventLoop& loop,
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, const Parts& parts,
                                                       const std::vector<Served>& services) {
   if (options.reflection) {
     if (absl::Status loaded = LoadReflection(); !loaded.ok()) return loaded;
   }
   std::unique_ptr<Server> server(new Server());
+  ASSIGN_OR_RETURN(server->acceptor_,
+                   Acceptor::Open(options.address, options.most_connections,
+                                  {.clock = parts.clock, .logger = parts.logger, .metrics = parts.metrics}));
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options.address, MutualTls(options), &port);
+  auto hand_over = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MutualTls(options));
   builder.RegisterService(&server->health_);
   for (const Served& each : services) builder.RegisterService(each.service);
   builder.SetMaxReceiveMessageSize(MessageLimit(options.most_request_bytes));
   builder.SetMaxSendMessageSize(MessageLimit(options.most_reply_bytes));
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second broker on this port must fail, not share it
+  builder.SetResourceQuota(grpc::ResourceQuota("lmbroker").Resize(BufferedBytes(options)));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, ToInt(options.most_calls));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kMostHandshakeMs);
   // What costs time in every call and is of no use here.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
-  server->queue_ = std::make_unique<CallQueue>(builder, loop);
+  server->queue_ = std::make_unique<CallQueue>(builder, parts.loop);
   server->server_ = builder.BuildAndStart();
-  if (server->server_ == nullptr || port == 0) {
-    return absl::UnavailableError(fmt::format("listen.address: cannot listen on {}", options.address));
-  }
+  if (server->server_ == nullptr) return absl::InternalError("gRPC's server does not start");
   server->health_.TakeCalls(*server->queue_);
   for (const Served& each : services) each.take_calls(*server->queue_);
   server->queue_->Start();
-  server->address_ = fmt::format("{}:{}", options.address.substr(0, options.address.rfind(':')), port);
+  server->acceptor_->Start([to = std::shared_ptr(std::move(hand_over))](Descriptor connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters taken;
+    taken.fd = connection.release();
+    to->HandleNewConnection(&taken);
+  });
   return server;
 }
 
@@ -95,6 +114,7 @@ void Server::Quiesce() {
 
 void Server::Drain(absl::Duration grace) {
   if (queue_ == nullptr) return;
+  acceptor_->Stop();
   if (server_ != nullptr) {
     queue_->Post([this] { health_.EndWatches(); });
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));

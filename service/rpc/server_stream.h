@@ -1,7 +1,7 @@
 #pragma once
 
 // An RPC that answers with a stream, of two functions:
-//   parse: const Request& → absl::StatusOr<Input>                                        as in unary.h
+//   parse: Request& → absl::StatusOr<Input>                                              as in unary.h
 //   run:   (core::CallContext&, Input, MessageStream<Response>&) → Task<absl::Status>    the work
 
 #include <memory>
@@ -39,12 +39,10 @@ class StreamCall final : public QueuedCall<StreamCall<Method, Response>, Method>
   friend Base;
 
   explicit StreamCall(std::shared_ptr<const Method> method) : Base(std::move(method)) {}
-  ~StreamCall() { this->method().queue.scheduler().CancelTimer(abandon_); }
+  ~StreamCall() = default;
 
   void Work(typename Method::Input input) {
-    // A caller that stops reading, and said no deadline, would never let a message out.
-    abandon_ = this->method().queue.scheduler().AddTimer(this->call().context().deadline + kLastWord,
-                                                         [this] { this->CancelCall(); });
+    this->AbandonAfterDeadline();
     Start(this->method().run(this->call().context(), std::move(input), static_cast<MessageStream<Response>&>(*this)),
           [this](const absl::Status& status) { this->Conclude(status); });
   }
@@ -60,11 +58,7 @@ class StreamCall final : public QueuedCall<StreamCall<Method, Response>, Method>
 
   void Answer(const grpc::Status& status) { this->responder().Finish(status, this->finished_tag()); }
 
-  // For a call that can still say that its deadline has passed.
-  static constexpr absl::Duration kLastWord = absl::Seconds(1);
-
   Done done_;
-  Scheduler::Timer abandon_;
   EventOf<StreamCall, &StreamCall::OnWritten> on_written_{*this};
 };
 

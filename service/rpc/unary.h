@@ -1,11 +1,12 @@
 #pragma once
 
 // A unary RPC of three functions:
-//   parse: const Request& → absl::StatusOr<Input>                      the form, the same for everyone
+//   parse: Request& → absl::StatusOr<Input>                            the form, the same for everyone
 //   run:   (core::CallContext&, Input) → absl::StatusOr<Output>        the work; it may block
 //          or a Task of that                                           … or it waits without a thread
 //   write: (Output, Response&) → void                                  the answer
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 #include <type_traits>
@@ -54,11 +55,16 @@ class UnaryCall final : public QueuedCall<UnaryCall<Method, Response>, Method> {
 
   void Answer(const grpc::Status& status) {
     if (status.ok()) {
-      this->responder().Finish(response_, status, this->finished_tag());
+      if (this->call().context().memory.bytes() > kReadAtOnce) this->AbandonAfterDeadline();
+      const Response response = std::move(response_);  // gRPC makes a copy: a large answer is not to be held twice
+      this->responder().Finish(response, status, this->finished_tag());
     } else {
       this->responder().FinishWithError(status, this->finished_tag());
     }
   }
+
+  // What HTTP/2 takes of an answer whether its caller reads or not.
+  static constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
 
   Response response_;
 };

@@ -1,5 +1,6 @@
 """Load: 64 calls at once, one after the other, or at a fixed rate."""
 
+import collections
 import json
 import re
 import subprocess
@@ -55,10 +56,18 @@ def idle(door, request, calls):
 
 def paced(door, request, rate, seconds):
     """At a fixed rate: the number of calls and their p99 in µs, each from when it was due."""
+    outcome = offered(door, request, rate, seconds)
+    return outcome.calls, outcome.p99_us
+
+
+Offered = collections.namedtuple("Offered", "calls failed p50_us p99_us refused refused_p99_us")
+
+
+def offered(door, request, rate, seconds, connections=8):
+    """The same, with all that is known of it. Those refused (RESOURCE_EXHAUSTED) count as failed, too."""
     done = _run([BINARIES / "bench_paced", str(door), request.path, request.file or "-", request.content_type,
-                 str(rate), str(seconds)])
-    calls, _, _, p99 = map(int, done.split())
-    return calls, p99
+                 str(rate), str(seconds), str(connections)])
+    return Offered(*map(int, done.split()))
 
 
 def _h2load(arguments, calls):

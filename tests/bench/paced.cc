@@ -1,10 +1,11 @@
 // An open-loop HTTP/2 client: calls leave at a fixed rate, whether answers come or not, and each is timed from the
 // moment when it should have left. h2load sends what is due in bursts of 10 ms, which is what p99 would then show.
 //
-//   bench_paced PORT PATH BODY_FILE CONTENT_TYPE RATE SECONDS     BODY_FILE "-": a GET
+//   bench_paced PORT PATH BODY_FILE CONTENT_TYPE RATE SECONDS [CONNECTIONS]     BODY_FILE "-": a GET
 //
-// Without TLS, over 8 connections to 127.0.0.1. Prints "CALLS FAILED P50_US P99_US"; a call failed when its status is
-// not 200 or its grpc-status is not 0. A call without an answer after 10 s ends the measurement.
+// Without TLS, over 8 connections to 127.0.0.1, or so many. Prints "CALLS FAILED P50_US P99_US REFUSED REFUSED_P99_US";
+// a call failed when its status is not 200 or its grpc-status is not 0, and was refused when that is 8
+// (RESOURCE_EXHAUSTED). A call without an answer after 10 s ends the measurement.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ using SteadyClock = std::chrono::steady_clock;
 using TimePoint = SteadyClock::time_point;
 
 constexpr std::size_t kConnections = 8;
+constexpr std::string_view kResourceExhausted = "8";
 constexpr auto kPatience = std::chrono::seconds(10);
 
 [[noreturn]] void Fail(const char* what) {
@@ -54,8 +56,15 @@ struct Call {
 
 struct Outcomes {
   std::vector<std::int64_t> durations_us;
+  std::vector<std::int64_t> refused_us;  // of these, the calls that were refused
   std::size_t failed = 0;
 };
+
+// 0 of none. Sorts them.
+std::int64_t Percentile(std::vector<std::int64_t>& durations, std::size_t percent) {
+  std::sort(durations.begin(), durations.end());
+  return durations.empty() ? 0 : durations[durations.size() * percent / 100];
+}
 
 // One HTTP/2 connection and the calls on it.
 class Connection {
@@ -119,6 +128,7 @@ class Connection {
   struct State {
     TimePoint due;
     bool failed = false;
+    bool refused = false;
     std::size_t body_sent = 0;
   };
 
@@ -158,7 +168,9 @@ class Connection {
     const std::string_view header(reinterpret_cast<const char*>(name), name_size);
     const std::string_view text(reinterpret_cast<const char*>(value), value_size);
     if ((header == ":status" && text != "200") || (header == "grpc-status" && text != "0")) {
-      static_cast<Connection*>(user)->calls_.at(frame->hd.stream_id).failed = true;
+      State& state = static_cast<Connection*>(user)->calls_.at(frame->hd.stream_id);
+      state.failed = true;
+      state.refused = header == "grpc-status" && text == kResourceExhausted;
     }
     return 0;
   }
@@ -167,7 +179,9 @@ class Connection {
     Connection& self = *static_cast<Connection*>(user);
     const auto call = self.calls_.find(stream);
     const auto took = SteadyClock::now() - call->second.due;
-    self.outcomes_.durations_us.push_back(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    const std::int64_t took_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    self.outcomes_.durations_us.push_back(took_us);
+    if (call->second.refused) self.outcomes_.refused_us.push_back(took_us);
     if (error != NGHTTP2_NO_ERROR || call->second.failed) ++self.outcomes_.failed;
     self.calls_.erase(call);
     return 0;
@@ -183,8 +197,8 @@ class Connection {
 
 // Waits until one of the connections can go on or it is `until`, and lets those go on that can.
 void Serve(std::vector<std::unique_ptr<Connection>>& connections, TimePoint until) {
-  std::array<pollfd, kConnections> watched{};
-  for (std::size_t i = 0; i < kConnections; ++i) {
+  std::vector<pollfd> watched(connections.size());
+  for (std::size_t i = 0; i < connections.size(); ++i) {
     const int events = POLLIN | (connections[i]->WantsToWrite() ? POLLOUT : 0);
     watched.at(i) = {.fd = connections[i]->socket(), .events = static_cast<std::int16_t>(events), .revents = 0};
   }
@@ -192,17 +206,17 @@ void Serve(std::vector<std::unique_ptr<Connection>>& connections, TimePoint unti
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
   const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
   if (ppoll(watched.data(), watched.size(), &timeout, nullptr) <= 0) return;
-  for (std::size_t i = 0; i < kConnections; ++i) {
+  for (std::size_t i = 0; i < connections.size(); ++i) {
     if ((watched.at(i).revents & POLLOUT) != 0) connections[i]->Flush();
     if ((watched.at(i).revents & (POLLIN | POLLHUP | POLLERR)) != 0) connections[i]->Read();
   }
 }
 
-Outcomes Run(std::uint16_t port, const Call& call, double rate, std::size_t calls) {
+Outcomes Run(std::uint16_t port, const Call& call, double rate, std::size_t calls, std::size_t most_connections) {
   Outcomes outcomes;
   outcomes.durations_us.reserve(calls);
   std::vector<std::unique_ptr<Connection>> connections;
-  for (std::size_t i = 0; i < kConnections; ++i) {
+  for (std::size_t i = 0; i < most_connections; ++i) {
     connections.push_back(std::make_unique<Connection>(port, call, outcomes));
   }
   const TimePoint start = SteadyClock::now() + std::chrono::milliseconds(20);  // the handshakes end before
@@ -216,7 +230,7 @@ Outcomes Run(std::uint16_t port, const Call& call, double rate, std::size_t call
     const TimePoint now = SteadyClock::now();
     if (now > end) Fail("calls without an answer");
     for (; submitted < calls && due_of(submitted) <= now; ++submitted) {
-      connections[submitted % kConnections]->Submit(due_of(submitted));
+      connections[submitted % connections.size()]->Submit(due_of(submitted));
     }
     Serve(connections, submitted < calls ? due_of(submitted) : end);
   }
@@ -232,8 +246,8 @@ std::string BodyOf(const std::string& file) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::fputs("usage: bench_paced PORT PATH BODY_FILE CONTENT_TYPE RATE SECONDS\n", stderr);
+  if (argc != 7 && argc != 8) {
+    std::fputs("usage: bench_paced PORT PATH BODY_FILE CONTENT_TYPE RATE SECONDS [CONNECTIONS]\n", stderr);
     return EXIT_FAILURE;
   }
   const double rate = std::atof(argv[5]);
@@ -241,10 +255,15 @@ int main(int argc, char** argv) {
   if (calls == 0) Fail("nothing to send");
   prctl(PR_SET_TIMERSLACK, 1);  // ns: ppoll wakes when it is time, not up to 50 µs later
   const Call call{.path = argv[2], .content_type = argv[4], .body = BodyOf(argv[3])};
-  Outcomes outcomes = Run(static_cast<std::uint16_t>(std::atoi(argv[1])), call, rate, calls);
-  auto& durations = outcomes.durations_us;
-  std::sort(durations.begin(), durations.end());
-  std::printf("%zu %zu %jd %jd\n", calls, outcomes.failed, static_cast<std::intmax_t>(durations[calls / 2]),
-              static_cast<std::intmax_t>(durations[calls * 99 / 100]));
+  const std::size_t connections = argc == 8 ? static_cast<std::size_t>(std::atoi(argv[7])) : kConnections;
+  if (connections == 0) Fail("no connection");
+  Outcomes outcomes = Run(static_cast<std::uint16_t>(std::atoi(argv[1])), call, rate, calls, connections);
+  const std::array<std::int64_t, 5> figures = {
+      static_cast<std::int64_t>(outcomes.failed), Percentile(outcomes.durations_us, 50),
+      Percentile(outcomes.durations_us, 99), static_cast<std::int64_t>(outcomes.refused_us.size()),
+      Percentile(outcomes.refused_us, 99)};
+  std::printf("%zu", calls);
+  for (const std::int64_t figure : figures) std::printf(" %jd", static_cast<std::intmax_t>(figure));
+  std::printf("\n");
   return EXIT_SUCCESS;
 }

@@ -90,7 +90,7 @@ class Row:
             before = self.stand.counters()
             calls, figure = run()
             after = self.stand.counters()
-            served, refused = _served(before, after), _refused(before, after)
+            served, refused = _served(before, after), refused_between(before, after)
             self.stand.sweep()
             if calls - served <= MOST_REFUSED * calls:
                 self.calls += calls
@@ -138,7 +138,7 @@ def _served(before, after):
     return int(min(after[key] - before[key] for key in (FORWARD_OK, PORTAL_OK)))
 
 
-def _refused(before, after):
+def refused_between(before, after):
     """Calls that the broker refused, by reason."""
     grown = {key: int(after[key] - before[key]) for key in after if key.startswith(REFUSALS)}
     return Counter({key[len(REFUSALS):].split('"')[1]: count for key, count in grown.items() if count > 0})

@@ -15,11 +15,14 @@ HERE = ROOT / "tests" / "bench"
 BINARIES = ROOT / "build" / "release"
 WORK = ROOT / "build" / "bench"
 
-PORTS = ("UPSTREAM_PORT", "PROXY_PORT", "DIRECT_DOOR", "PROXY_DOOR", "BROKER_DOOR", "STRANGER_DOOR", "ECHO_DOOR")
+PORTS = ("UPSTREAM_PORT", "ANSWER_PORT", "PROXY_PORT", "DIRECT_DOOR", "PROXY_DOOR", "BROKER_DOOR", "STRANGER_DOOR", "ECHO_DOOR")
 
 
 class Stand:
     """Everything that runs; `with` ends it. Its files are in WORK."""
+
+    UPSTREAM = "nginx-upstream.conf"
+    LIMITS = ""  # of the broker, where they are not its defaults
 
     def __init__(self):
         self.ports = dict(zip(PORTS, free_ports(len(PORTS))))
@@ -47,8 +50,8 @@ class Stand:
         for name in ("inventory", "stranger"):
             both = (tls / f"{name}.crt").read_bytes() + (tls / f"{name}.key").read_bytes()
             (tls / f"{name}.pem").write_bytes(both)
-        for name in ("nginx-upstream.conf", "nginx-proxy.conf", "lmbrokerd.yaml"):
-            self._fill(name)
+        for name in (self.UPSTREAM, "nginx-proxy.conf", "lmbrokerd.yaml"):
+            self._fill(name, LIMITS=self.LIMITS)
         (WORK / "policy.yaml").write_text(policy.text())
 
     def _fill(self, name, **more):
@@ -62,7 +65,7 @@ class Stand:
         return process
 
     def _start(self):
-        self.upstream = self._run("upstream", "nginx", "-p", WORK, "-c", WORK / "nginx-upstream.conf")
+        self.upstream = self._run("upstream", "nginx", "-p", WORK, "-c", WORK / self.UPSTREAM)
         wait_until("the upstream", lambda: listens(self.ports["UPSTREAM_PORT"]))
         self.proxy = self._run("proxy", "nginx", "-p", WORK, "-c", WORK / "nginx-proxy.conf")
         self.echo = self._run("echo", BINARIES / "bench_echo", "tls/server.crt", "tls/server.key", "tls/ca.crt")

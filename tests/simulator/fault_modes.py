@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, NoReturn
@@ -163,10 +165,19 @@ def _omit_field(values: Parameters, request: Request, reply: Reply) -> None:
     reply.body = json.dumps(content).encode()
 
 
-@_mode("gzip-body", Stage.REPLY, "compresses the body, asked or not")
+@_mode("gzip-body", Stage.REPLY, "compresses the body, asked or not; with `mib` it is a bomb", mib=0)
 def _gzip_body(values: Parameters, request: Request, reply: Reply) -> None:
-    reply.body = gzip.compress(reply.body)
+    reply.body = _bomb(values["mib"]) if values["mib"] else gzip.compress(reply.body)
     reply.set("Content-Encoding", "gzip")
+
+
+@functools.lru_cache(maxsize=2)
+def _bomb(mib: int) -> bytes:
+    """JSON of so many MiB, compressed to a thousandth."""
+    squeeze = zlib.compressobj(level=9, wbits=31)
+    pieces = [squeeze.compress(b'{"filler":"')]
+    pieces += [squeeze.compress(b"f" * _MIB) for _ in range(mib)]
+    return b"".join([*pieces, squeeze.compress(b'"}'), squeeze.flush()])
 
 
 # --- While sending --------------------------------------------------------------------------------

@@ -231,6 +231,12 @@ class ReplyTest(FaultCase):
         self.assertEqual(answer.headers["content-encoding"], "gzip")
         self.assertEqual(json.loads(gzip.decompress(answer.body))["id"], 7)
 
+    def test_gzip_body_can_be_a_bomb(self) -> None:
+        self.portal.fault("gzip-body", mib=3)
+        answer = self.get()
+        self.assertLess(len(answer.body), 10_000)
+        self.assertEqual(len(json.loads(gzip.decompress(answer.body))["filler"]), 3 << 20)
+
 
 class WireTest(FaultCase):
     def timed(self, ask: Callable[[], Answer]) -> float:

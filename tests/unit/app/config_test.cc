@@ -33,7 +33,7 @@ constexpr std::string_view kConfig = R"(listen:
   address_file: run/address
   tls: { certificate: tls/server.crt, key: tls/server.key, client_ca: tls/ca.crt }
   reflection: false
-  limits: { request_body: 4MiB, reply_body: 16MiB, in_flight: 100, in_flight_per_caller: 10, connections: 20 }
+  limits: { request_body: 4MiB, reply_body: 16MiB, in_flight: 100, in_flight_per_caller: 10, connections: 20, memory: 24MiB }
   drain: 5s
 ops: { address: "127.0.0.1:9464", address_file: run/ops-address }
 store: { sqlite: { path: data/lmbroker.db } }
@@ -109,6 +109,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   EXPECT_EQ(config->listen.in_flight, 100U);
   EXPECT_EQ(config->listen.in_flight_per_caller, 10U);
   EXPECT_EQ(config->listen.connections, 20U);
+  EXPECT_EQ(config->listen.memory, std::size_t{24} << 20);
   EXPECT_EQ(config->listen.drain, absl::Seconds(5));
   EXPECT_FALSE(config->listen.reflection);
   EXPECT_EQ(config->ops.address, "127.0.0.1:9464");
@@ -151,6 +152,7 @@ portals: { globex: {} }
   EXPECT_EQ(config->listen.in_flight, 4096U);
   EXPECT_EQ(config->listen.in_flight_per_caller, 512U);
   EXPECT_EQ(config->listen.connections, 2048U);
+  EXPECT_EQ(config->listen.memory, std::size_t{1} << 30);
   EXPECT_EQ(config->listen.drain, absl::Seconds(20));
   EXPECT_EQ(config->listen.address_file, "");
   EXPECT_EQ(config->audit.rotate_bytes, 0U);
@@ -300,6 +302,9 @@ const std::vector<Wrong> kWrong = {
     {"InFlightWord", "in_flight: 100", "in_flight: many", "listen.limits.in_flight: "},
     {"InFlightPerCallerNegative", "per_caller: 10", "per_caller: -1", "listen.limits.in_flight_per_caller: "},
     {"ConnectionsHuge", "connections: 20", "connections: 2000000", "listen.limits.connections: "},
+    {"MemoryForNoLargestCall", "24MiB", "23MiB", "listen.limits.memory: must be at least 25165824 bytes"},
+    {"MemoryZero", "24MiB", "0", "listen.limits.memory: "},
+    {"MemoryHuge", "24MiB", "1025GiB", "listen.limits.memory: must be a size like 8MiB"},
     {"DrainZero", "drain: 5s", "drain: 0s", "listen.drain: "},
     {"DrainWithoutUnit", "drain: 5s", "drain: 5", "listen.drain: must be a duration"},
     {"BudgetOfNoMethod", "method: GET", "method: get", "portals.acme.budgets[0].method: must be GET"},

@@ -34,5 +34,13 @@ TEST(HardeningTest, ProcessLeavesNoCoreAndGainsNoPrivileges) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST(HardeningTest, FilesAreLimitedByTheSystemAlone) {
+  const std::size_t files = RaiseFileLimit();
+  rlimit now{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &now), 0);
+  EXPECT_EQ(now.rlim_cur, now.rlim_max);
+  EXPECT_EQ(files, now.rlim_cur);
+}
+
 }  // namespace
 }  // namespace lmbroker

@@ -55,6 +55,24 @@ TEST_F(PortalClientLimitsTest, DeadlineEndsATransferThatWaitsForAConnection) {
   EXPECT_THAT(first.get().response, StatusIs(absl::StatusCode::kCancelled));
 }
 
+TEST_F(PortalClientLimitsTest, RepliesShareTheirMemory) {
+  ByteBudget memory(3000);
+  const auto server = Serve(AnswerAll(OkReply(std::string(2000, 'x'))));
+  const auto client = Connect(At(server->port()), {.memory = &memory});
+  {
+    const TransferResult held = Exchange(*client);
+    ASSERT_THAT(held.response, IsOk());
+    EXPECT_EQ(memory.taken(), 2000U);
+    const TransferResult refused = Exchange(*client);
+    EXPECT_THAT(refused.response, RefusedWith(Reason::kQueueFull));
+    EXPECT_EQ(refused.delivery, Delivery::kMaybeSent);
+    EXPECT_EQ(StatsOf(*client).last_failure, absl::InfinitePast());  // that was no fault of the portal's
+    EXPECT_EQ(memory.taken(), 2000U);
+  }
+  EXPECT_EQ(memory.taken(), 0U);
+  EXPECT_THAT(Exchange(*client).response, IsOk());
+}
+
 TEST_F(PortalClientLimitsTest, CancellationBeforeTheSendSendsNothing) {
   const auto server = Serve(AnswerAll(OkReply("{}")));
   const auto client = Connect(At(server->port()));

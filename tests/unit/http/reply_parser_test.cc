@@ -1,5 +1,6 @@
 #include "service/http/reply_parser.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,42 @@ TEST(ReplyParserTest, ByteByByteIsTheSameToo) {
     ASSERT_THAT(parser.Feed({&c, 1}), IsOk());
   ASSERT_TRUE(parser.done());
   EXPECT_EQ(parser.TakeResponse().body, "{}");
+}
+
+TEST(ReplyParserTest, ABodyIsCountedForAsLongAsItIsThere) {
+  ByteBudget memory(1000);
+  std::optional<Response> response;
+  {
+    ReplyParser parser(kMostBody, ByteLease(memory));
+    ASSERT_THAT(parser.Feed("HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"), IsOk());
+    EXPECT_EQ(memory.taken(), 0U);  // what a portal says takes no room, only what it sends
+    ASSERT_THAT(parser.Feed(std::string(100, 'x')), IsOk());
+    EXPECT_GE(memory.taken(), 100U);
+    ASSERT_THAT(parser.Feed(std::string(300, 'x')), IsOk());
+    ASSERT_TRUE(parser.done());
+    response = parser.TakeResponse();
+  }
+  EXPECT_EQ(memory.taken(), 400U);
+  EXPECT_EQ(response->body, std::string(400, 'x'));
+  response.reset();
+  EXPECT_EQ(memory.taken(), 0U);
+}
+
+TEST(ReplyParserTest, ABodyThatFindsNoRoomIsRefused) {
+  ByteBudget memory(300);
+  {
+    ReplyParser parser(kMostBody, ByteLease(memory));
+    ASSERT_THAT(parser.Feed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), IsOk());
+    absl::Status fed;
+    for (int i = 0; i < 100 && fed.ok(); ++i) {
+      fed = parser.Feed("a\r\n0123456789\r\n");
+      EXPECT_LE(memory.taken(), 300U);
+      EXPECT_GE(memory.taken() + 15, parser.body_size());  // a short string has room in itself
+    }
+    EXPECT_THAT(fed, RefusedWith(Reason::kQueueFull));
+    EXPECT_GE(parser.body_size(), 150U);
+  }
+  EXPECT_EQ(memory.taken(), 0U);
 }
 
 TEST(ReplyParserTest, StatusesWithoutABodyEndWithTheirHead) {

@@ -1,6 +1,7 @@
 #include "service/rpc/edge.h"
 
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -24,6 +25,7 @@ class EdgeTest : public testing::Test {
   std::ostringstream log_;
   Logger logger_{{}, log_};
   Metrics metrics_{{.version = "test"}};
+  ByteBudget memory_{1000};
   Edge edge_{{.clock = clock_,
               .random = random_,
               .policy = policy_,
@@ -32,7 +34,8 @@ class EdgeTest : public testing::Test {
               .local_workers = workers_,
               .portal_workers = workers_,
               .logger = logger_,
-              .metrics = metrics_},
+              .metrics = metrics_,
+              .memory = memory_},
              {}};
   grpc::CallbackServerContext context_;
 };
@@ -70,6 +73,23 @@ TEST_F(EdgeTest, ACallWithoutADeadlineGetsThirtySeconds) {
   Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
   EXPECT_EQ(call.context().deadline, clock_.Monotonic() + absl::Seconds(30));
   call.End(Cancelled());
+}
+
+TEST_F(EdgeTest, ARequestWithoutRoomIsRefusedAndOneThatEndsMakesRoom) {
+  std::optional<Call> first;
+  first.emplace(edge_, "/lmbroker.v1.ForwardService/Forward", context_);
+  EXPECT_THAT(first->HoldRequest(900), IsOk());
+  {
+    Call second(edge_, "/lmbroker.v1.ForwardService/Forward", context_);
+    const absl::Status refused = second.HoldRequest(101);
+    EXPECT_THAT(refused, RefusedWith(Reason::kQueueFull));
+    second.End(refused);
+  }
+  EXPECT_EQ(memory_.taken(), 900U);
+  first->End(absl::OkStatus());
+  EXPECT_EQ(memory_.taken(), 900U);  // gRPC has not written the answer yet
+  first.reset();
+  EXPECT_EQ(memory_.taken(), 0U);
 }
 
 TEST_F(EdgeTest, ACancelledCallStopsItsWork) {

@@ -9,14 +9,14 @@
 
 #include "service/base/descriptor.h"
 
-namespace lmbroker::ops {
+namespace lmbroker {
 
 // A listening TCP socket. Safe for concurrent use: several threads may Accept at a time.
 class Listener {
  public:
   // `address` is HOST:PORT, with an IPv6 host in brackets; port 0 takes any free one. FAILED_PRECONDITION when the
-  // address is malformed, unknown or in use.
-  static absl::StatusOr<Listener> Open(std::string_view address);
+  // address is malformed, unknown or in use. Of a name with several addresses the first is taken.
+  static absl::StatusOr<Listener> Open(std::string_view address, int backlog = 16);
 
   // The HOST:PORT in use, the host as it was given.
   const std::string& address() const { return address_; }
@@ -34,4 +34,4 @@ class Listener {
   std::string address_;
 };
 
-}  // namespace lmbroker::ops
+}  // namespace lmbroker

@@ -1,4 +1,4 @@
-#include "service/ops/listener.h"
+#include "service/base/listener.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -18,10 +18,8 @@
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 
-namespace lmbroker::ops {
+namespace lmbroker {
 namespace {
-
-constexpr int kBacklog = 16;
 
 absl::Status Failed(std::string_view address, std::string_view problem) {
   return absl::FailedPreconditionError(fmt::format("cannot listen on {}: {}", Excerpt(address), problem));
@@ -75,13 +73,13 @@ absl::StatusOr<int> PortOf(const Descriptor& socket, std::string_view address) {
 
 }  // namespace
 
-absl::StatusOr<Listener> Listener::Open(std::string_view address) {
+absl::StatusOr<Listener> Listener::Open(std::string_view address, int backlog) {
   ASSIGN_OR_RETURN(const AddressList list, Resolve(address));
   Descriptor socket(::socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) return FailedWithErrno(address);
   const int yes = 1;  // and not SO_REUSEPORT: a second process on the port must fail, not take half of the connections
   if (setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
-      bind(socket.get(), list->ai_addr, list->ai_addrlen) != 0 || listen(socket.get(), kBacklog) != 0) {
+      bind(socket.get(), list->ai_addr, list->ai_addrlen) != 0 || listen(socket.get(), backlog) != 0) {
     return FailedWithErrno(address);
   }
   ASSIGN_OR_RETURN(const int port, PortOf(socket, address));
@@ -101,4 +99,4 @@ std::optional<Descriptor> Listener::Accept() const {
 
 void Listener::Close() { shutdown(socket_.get(), SHUT_RDWR); }
 
-}  // namespace lmbroker::ops
+}  // namespace lmbroker
