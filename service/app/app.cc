@@ -114,6 +114,7 @@ App::App(Config config, Opened opened)
       healths_(*parts_.clock, PortalsOf(config_)),
       jitter_(*parts_.random),
       rates_(*parts_.clock),
+      reads_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}),
       client_(*parts_.client, *parts_.clock, *parts_.metrics),
       attempts_({.clock = *parts_.clock,
                  .scheduler = *parts_.loop,
@@ -132,6 +133,7 @@ App::App(Config config, Opened opened)
                   .attempts = attempts_,
                   .budgets = budgets_,
                   .rates = rates_,
+                  .reads = reads_,
                   .most_reply_bytes = config_.listen.reply_body}),
       token_create_({.portal = SessionParts(),
                      .store = *parts_.store,
@@ -176,7 +178,8 @@ core::PortalSession::Parts App::SessionParts() {
           .portals = portals_,
           .custody = *parts_.custody,
           .attempts = attempts_,
-          .rates = rates_};
+          .rates = rates_,
+          .reads = reads_};
 }
 
 // Said, not refused: fewer connections than configured are served as well as they can be.

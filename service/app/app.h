@@ -28,6 +28,7 @@
 #include "service/core/forwarder.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portals.h"
+#include "service/core/shared_reads.h"
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
@@ -102,6 +103,7 @@ class App {
   portal::PortalHealths healths_;
   BufferedRandom jitter_;
   core::CallerRates rates_;
+  core::SharedReads reads_;
   http::MeteredClient client_;
   core::Attempts attempts_;
   Executor background_;  // what outlives its call; its work uses everything above

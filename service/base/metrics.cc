@@ -80,6 +80,8 @@ struct Metrics::Portal {
   prometheus::Counter* quarantines = nullptr;
   prometheus::Gauge* breaker_open = nullptr;
   prometheus::Gauge* clock_skew = nullptr;
+  prometheus::Counter* kept_reads = nullptr;
+  prometheus::Counter* joined_reads = nullptr;
 };
 
 Metrics::Metrics(const Options& options) : registry_(std::make_unique<prometheus::Registry>()) {
@@ -129,6 +131,12 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
                               .Name("lmbroker_budget_refusals_total")
                               .Help("Attempts that the portal's rate limit left no room for in time")
                               .Register(*registry_);
+  auto& shared_reads = prometheus::BuildCounter()
+                           .Name("lmbroker_shared_reads_total")
+                           .Help(
+                               "Reads that needed no portal call of their own, by portal and where the reply came "
+                               "from (memory, or a call in flight)")
+                           .Register(*registry_);
   constexpr std::array<const char*, kClasses> kClassNames = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   const prometheus::Histogram::BucketBoundaries bounds(kLatencyBounds.begin(), kLatencyBounds.end());
   portals.emplace_back(kOther);
@@ -143,6 +151,8 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
                                   "1 while the broker sends nothing to the portal, because it failed", labels);
     row->clock_skew = &AddGauge(*registry_, "lmbroker_portal_clock_skew_seconds",
                                 "The portal's clock minus the broker's, as far as known", labels);
+    row->kept_reads = &shared_reads.Add({{"portal", name}, {"from", "memory"}});
+    row->joined_reads = &shared_reads.Add({{"portal", name}, {"from", "in_flight"}});
     for (std::size_t i = 0; i < kClasses; ++i) {
       row->calls.at(i) = &calls.Add({{"portal", name}, {"class", kClassNames.at(i)}});
     }
@@ -218,6 +228,10 @@ void Metrics::SetBreakerOpen(std::string_view portal, bool open) {
 void Metrics::SetClockSkew(std::string_view portal, absl::Duration skew) {
   Find(portals_, portal).clock_skew->Set(absl::ToDoubleSeconds(skew));
 }
+
+void Metrics::ReadServedFromMemory(std::string_view portal) { Find(portals_, portal).kept_reads->Increment(); }
+
+void Metrics::ReadJoined(std::string_view portal) { Find(portals_, portal).joined_reads->Increment(); }
 
 void Metrics::AuditWritten(std::size_t records) { audit_records_->Increment(static_cast<double>(records)); }
 

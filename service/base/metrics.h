@@ -60,6 +60,9 @@ class Metrics {
   void Quarantined(std::string_view portal);
   void SetBreakerOpen(std::string_view portal, bool open);
   void SetClockSkew(std::string_view portal, absl::Duration skew);  // the portal's clock minus ours
+  // A read needed no portal call of its own: it was given a kept reply, or joined a call in flight.
+  void ReadServedFromMemory(std::string_view portal);
+  void ReadJoined(std::string_view portal);
 
   void AuditWritten(std::size_t records);
   void AuditRefused();  // a record that the log could not take

@@ -97,6 +97,7 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
   }
   ASSIGN_OR_RETURN(const policy::AuthorizedCall call,
                    engine_->Administer(grant_, entry_->record.name, std::move(request)));
+  const SharedReads::Write write(parts_.reads, portal(), call.request());
   RETURN_IF_ERROR(CheckTime());
   portal::Repeatable repeatable =
       effect == portal::Effect::kCreate ? portal::Repeatable::kUnlessSeen : portal::Repeatable::kAlways;

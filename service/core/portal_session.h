@@ -16,6 +16,7 @@
 #include "service/core/custody.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portals.h"
+#include "service/core/shared_reads.h"
 #include "service/http/client.h"
 #include "service/policy/engine.h"
 #include "service/portal/budgets.h"
@@ -35,6 +36,7 @@ class PortalSession {
     const Custody& custody;
     const Attempts& attempts;
     CallerRates& rates;
+    SharedReads& reads;
   };
 
   // With the portal's master. `main` is the request that the call is about: the audit describes it, and only if it

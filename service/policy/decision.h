@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <absl/time/time.h>
+
 #include "service/base/error.h"
 #include "service/base/names.h"
 #include "service/base/token.h"
@@ -49,6 +51,7 @@ struct Decision {
   std::optional<Reason> reason;              // why not
   std::string message;                       // the sentence for the caller when refused
   std::optional<CredentialName> credential;  // forward: the credential to sign with
+  std::optional<absl::Duration> share;       // forward: how long the reply may serve other calls under the rule
   std::vector<NearMiss> nearest;             // only from Engine::Explain, when refused; most similar first, at most 5
 };
 

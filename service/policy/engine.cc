@@ -147,7 +147,7 @@ absl::StatusOr<AuthorizedCall> Engine::Authorize(const Caller& caller, const Por
                                                            .path = request->path()});
   if (!decision.allowed || !decision.credential.has_value()) return RefusalOf(decision);
   RETURN_IF_ERROR(RefuseEmbeddedTokens(*request));
-  return AuthorizedCall(std::move(request), *decision.credential, decision.rule);
+  return AuthorizedCall(std::move(request), *decision.credential, decision.rule, decision.share);
 }
 
 absl::StatusOr<TokenGrant> Engine::Authorize(const Caller& caller, const TokenQuestion& question) const {
@@ -186,7 +186,8 @@ absl::StatusOr<AuthorizedCall> Engine::Administer(const TokenGrant& grant, const
   if (grant.portal() != credential.portal()) {
     return Refuse(Reason::kInternal, "A management request was made for another portal than was granted.");
   }
-  return AuthorizedCall(std::make_shared<const http::CanonicalRequest>(std::move(request)), credential, grant.rule());
+  return AuthorizedCall(std::make_shared<const http::CanonicalRequest>(std::move(request)), credential, grant.rule(),
+                        std::nullopt);
 }
 
 }  // namespace lmbroker::policy

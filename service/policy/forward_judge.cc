@@ -106,7 +106,10 @@ Decision JudgeForward(const CallerRules& caller, std::span<const ForwardGrant* c
   const ForwardGrant& first = *covering.front();
   const auto other_credential = [&](const ForwardGrant* grant) { return grant->credential != first.credential; };
   if (std::any_of(covering.begin(), covering.end(), other_credential)) return RefuseUnlessNamed(covering);
-  return {.allowed = true, .rule = first.rule, .credential = first.credential};
+  return {.allowed = true,
+          .rule = first.rule,
+          .credential = first.credential,
+          .share = question.method == http::Method::kGet ? first.share : std::nullopt};
 }
 
 std::vector<NearMiss> NearestForward(const CallerRules& caller, const ForwardQuestion& question) {

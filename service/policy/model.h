@@ -28,7 +28,7 @@ struct ForwardGrant {
   std::vector<http::Method> methods;
   std::vector<PathPattern> paths;
   bool account_writes = false;
-  std::optional<absl::Duration> share;  // a permission to share replies; this version shares none
+  std::optional<absl::Duration> share;  // how long the reply of a GET may serve other calls under the grant
 };
 
 struct TokensGrant {

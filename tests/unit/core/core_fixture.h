@@ -22,6 +22,7 @@
 #include "service/core/policy_holder.h"
 #include "service/core/portal_session.h"
 #include "service/core/portals.h"
+#include "service/core/shared_reads.h"
 #include "service/crypto/aead.h"
 #include "service/crypto/envelope.h"
 #include "tests/fakes/eager_scheduler.h"
@@ -96,7 +97,8 @@ class CoreTest : public testing::Test {
             .portals = portals_,
             .custody = *custody_,
             .attempts = session_attempts_,
-            .rates = rates_};
+            .rates = rates_,
+            .reads = reads_};
   }
 
   // Of attempts on the test's own thread and clock.
@@ -151,6 +153,7 @@ class CoreTest : public testing::Test {
   CallerRates rates_{clock_};
   std::ostringstream log_;
   Logger logger_{{}, log_};
+  SharedReads reads_{{.clock = clock_, .scheduler = scheduler_, .metrics = metrics_}};
   FakePortal portal_;
   EagerScheduler eager_scheduler_{clock_};  // of sessions, whose threads cannot let time pass
   Attempts session_attempts_{{.clock = clock_,

@@ -209,6 +209,24 @@ TEST_F(EngineTest, AuthorizedCallCarriesWhatWasJudged) {
   EXPECT_EQ(call->rule(), "inventory.forward[0]");
 }
 
+TEST(EngineShareTest, OnlyReadsUnderARuleThatSaysSoAreShared) {
+  const Engine engine = EngineOf(R"(callers:
+  - name: a
+    identities: ["dns:a.example"]
+    forward:
+      - {portal: acme, credential: c, methods: [GET], paths: ["/a"]}
+      - {portal: acme, credential: c, methods: [GET, POST], paths: ["/**"], share: 10s}
+)");
+  const auto share = [&](std::string_view method, std::string_view path) {
+    const auto call = engine.Authorize(*engine.FindCaller("a"), Portal("acme"), std::nullopt, Request(method, path));
+    EXPECT_THAT(call, IsOk());
+    return call->share();
+  };
+  EXPECT_EQ(share("GET", "/b"), absl::Seconds(10));
+  EXPECT_EQ(share("POST", "/b"), std::nullopt);
+  EXPECT_EQ(share("GET", "/a"), std::nullopt);  // the first rule decides
+}
+
 TEST_F(EngineTest, TokenVerbNeedsOneGrantForAllOfIt) {
   const auto ask = [&](Verb verb, std::int32_t admin, std::optional<TokenType> type) {
     return Tokens("inventory", {.verb = verb, .portal = Portal("acme"), .admin = admin, .type = type});
