@@ -79,7 +79,7 @@ Task<absl::StatusOr<core::ForwardReply>> Unary(const core::Forwarder* forwarder,
                                                core::ForwardCall input) {
   absl::Status held = HoldMore(*call, input, 0);
   if (!held.ok()) co_return held;
-  const bool repeatable = input.repeatable();
+  const portal::Repeatable repeatable = input.repeatable();
   auto forwarding = forwarder->Forward(*call, std::move(input));
   absl::StatusOr<core::ForwardReply> reply = co_await forwarding;
   if (reply.ok() && !call->memory.TryResize(reply->body.size())) {

@@ -19,7 +19,7 @@ void Write(const portal::BudgetState& row, v1::BudgetStatus& out) {
   out.set_waiting(static_cast<std::int32_t>(row.waiting));
 }
 
-v1::PortalStatus::Breaker ToProto(portal::Breaker::State state) {
+v1::PortalStatus::Breaker BreakerOf(portal::Breaker::State state) {
   switch (state) {
     case portal::Breaker::State::kClosed:
       return v1::PortalStatus::CLOSED;
@@ -32,7 +32,7 @@ v1::PortalStatus::Breaker ToProto(portal::Breaker::State state) {
 }
 
 void Write(const portal::PortalHealth& health, v1::PortalStatus& out) {
-  out.set_breaker(ToProto(health.breaker.state()));
+  out.set_breaker(BreakerOf(health.breaker.state()));
   if (const auto skew = health.clock.skew(); skew.has_value()) ToProto(*skew, *out.mutable_clock_skew());
 }
 
