@@ -2,9 +2,10 @@
 
 // What two reads have in common when one reply serves both, and which of them a write concerns.
 
-#include <iterator>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "service/base/names.h"
 #include "service/core/custody.h"
@@ -36,6 +37,11 @@ void EraseUnderWrite(Map& map, std::string resource, Erase erase) {
     const std::string itself = resource + '\0';
     for (auto at = map.lower_bound(itself); at != map.end() && at->first.starts_with(itself);) at = erase(at);
   }
+}
+
+template <class Map>
+void EraseUnderWrite(Map& map, std::string resource) {
+  EraseUnderWrite(map, std::move(resource), [&map](auto at) { return map.erase(at); });
 }
 
 }  // namespace lmbroker::core

@@ -81,7 +81,7 @@ bool SharedReads::IsOpen(const Read& read) const {
 void SharedReads::ForgetUnderWrite(const std::string& resource) {
   const MutexLock lock(mutex_);
   kept_.DropUnderWrite(resource);
-  EraseUnderWrite(open_, resource, [this](auto open) ABSL_NO_THREAD_SAFETY_ANALYSIS { return open_.erase(open); });
+  EraseUnderWrite(open_, resource);
 }
 
 void SharedReads::Arm(const std::shared_ptr<Waiter>& waiter) {

@@ -123,7 +123,8 @@ Verdict Judge(int status, Effect effect, Reason not_found) {
 
 bool IsPlainSuccess(int http_status, const std::string& body) {
   constexpr int kOk = 200;
-  return http_status == kOk && ReadWords(body, http_status).code.value_or(0) == 0;
+  if (http_status != kOk) return false;
+  return body.find("errorCode") == std::string::npos || ReadWords(body, http_status).code.value_or(0) == 0;
 }
 
 absl::Status CheckReply(const http::Response& reply, Effect effect, Reason not_found) {

@@ -34,7 +34,11 @@ callers:
   - name: writer
     identities: ["dns:writer.corp.example"]
     forward:
-      - {{ portal: acme, credential: writer, methods: [GET, POST, DELETE], paths: ["/device/**", "/setting/**"], share: 60s }}
+      - portal: acme
+        credential: writer
+        methods: [GET, POST, DELETE]
+        paths: ["/device/**", "/setting/**"]
+        share: 60s
       - {{ portal: acme, credential: reader, methods: [GET], paths: ["/device/**"], share: 60s }}
   # Does not share.
   - name: alone
