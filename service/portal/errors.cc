@@ -121,6 +121,12 @@ Verdict Judge(int status, Effect effect, Reason not_found) {
 
 }  // namespace
 
+bool IsPlainSuccess(int http_status, const std::string& body) {
+  constexpr int kOk = 200;
+  if (http_status != kOk) return false;
+  return body.find("errorCode") == std::string::npos || ReadWords(body, http_status).code.value_or(0) == 0;
+}
+
 absl::Status CheckReply(const http::Response& reply, Effect effect, Reason not_found) {
   const Words words = ReadWords(reply.body, reply.status);
   if (Succeeded(reply.status, words)) return absl::OkStatus();

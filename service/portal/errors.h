@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include <absl/status/status.h>
 
 #include "service/base/error.h"
@@ -18,5 +20,8 @@ enum class Effect {
 // ingest shape, pages of HTML. `not_found` is what 404 means here. The metadata has LM's own words: http_status,
 // error_code and error_message, bounded and printable. Scrub the reply first: a message may quote what LM was sent.
 absl::Status CheckReply(const http::Response& reply, Effect effect, Reason not_found);
+
+// Whether a reply is good as it stands, and will be for a while: 200, and no word of an error or of work that goes on.
+bool IsPlainSuccess(int http_status, const std::string& body);
 
 }  // namespace lmbroker::portal

@@ -28,6 +28,16 @@ TEST(ErrorsTest, SuccessIsOk) {
   }
 }
 
+TEST(ErrorsTest, PlainSuccessIs200WithoutAnErrorOrWorkThatGoesOn) {
+  EXPECT_TRUE(IsPlainSuccess(200, R"({"items":[],"total":0})"));
+  EXPECT_TRUE(IsPlainSuccess(200, R"({"errorCode":0})"));
+  EXPECT_TRUE(IsPlainSuccess(200, "not JSON"));
+  EXPECT_TRUE(IsPlainSuccess(200, ""));
+  EXPECT_FALSE(IsPlainSuccess(200, R"({"errorMessage":"no","errorCode":1401})"));
+  EXPECT_FALSE(IsPlainSuccess(200, R"({"errorMessage":"running","errorCode":1202})"));
+  for (const int status : {202, 204, 206, 304, 404, 500}) EXPECT_FALSE(IsPlainSuccess(status, "{}")) << status;
+}
+
 TEST(ErrorsTest, EveryAnswerOfLmHasItsReason) {
   const struct {
     http::Response reply;
