@@ -76,6 +76,8 @@ struct Metrics::Portal {
   Latency latency;
   Latency budget_wait;
   prometheus::Counter* budget_refusals = nullptr;
+  prometheus::Counter* kept_reads = nullptr;
+  prometheus::Counter* joined_reads = nullptr;
 };
 
 Metrics::Metrics(const Options& options) : registry_(std::make_unique<prometheus::Registry>()) {
@@ -125,6 +127,12 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
                               .Name("lmbroker_budget_refusals_total")
                               .Help("Attempts that the portal's rate limit left no room for in time")
                               .Register(*registry_);
+  auto& shared_reads = prometheus::BuildCounter()
+                           .Name("lmbroker_shared_reads_total")
+                           .Help(
+                               "Reads that needed no portal call of their own, by portal and where the reply came "
+                               "from (memory, or a call in flight)")
+                           .Register(*registry_);
   constexpr std::array<const char*, kClasses> kClassNames = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   const prometheus::Histogram::BucketBoundaries bounds(kLatencyBounds.begin(), kLatencyBounds.end());
   portals.emplace_back(kOther);
@@ -132,6 +140,8 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
     const prometheus::Labels labels = {{"portal", name}};
     auto row = std::make_unique<Portal>(latency.Add(labels, bounds), waits.Add(labels, bounds));
     row->budget_refusals = &budget_refusals.Add(labels);
+    row->kept_reads = &shared_reads.Add({{"portal", name}, {"from", "memory"}});
+    row->joined_reads = &shared_reads.Add({{"portal", name}, {"from", "in_flight"}});
     for (std::size_t i = 0; i < kClasses; ++i) {
       row->calls.at(i) = &calls.Add({{"portal", name}, {"class", kClassNames.at(i)}});
     }
@@ -191,6 +201,10 @@ void Metrics::BudgetWaited(std::string_view portal, absl::Duration took) {
 }
 
 void Metrics::BudgetRefused(std::string_view portal) { Find(portals_, portal).budget_refusals->Increment(); }
+
+void Metrics::ReadServedFromMemory(std::string_view portal) { Find(portals_, portal).kept_reads->Increment(); }
+
+void Metrics::ReadJoined(std::string_view portal) { Find(portals_, portal).joined_reads->Increment(); }
 
 void Metrics::AuditWritten(std::size_t records) { audit_records_->Increment(static_cast<double>(records)); }
 

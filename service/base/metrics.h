@@ -54,6 +54,10 @@ class Metrics {
   // One did not: refused at once, or given up in the queue.
   void BudgetRefused(std::string_view portal);
 
+  // A read needed no portal call of its own: it was given a kept reply, or joined a call in flight.
+  void ReadServedFromMemory(std::string_view portal);
+  void ReadJoined(std::string_view portal);
+
   void AuditWritten(std::size_t records);
   void AuditRefused();  // a record that the log could not take
   void AuditFailed();   // a write or flush that the disk refused

@@ -69,6 +69,16 @@ TEST(MetricsTest, PortalCallsAreCountedByClass) {
   EXPECT_THAT(text, HasSubstr(R"(lmbroker_portal_seconds_count{portal="acme"} 10)"));
 }
 
+TEST(MetricsTest, SharedReadsCountByWhereTheirReplyCameFrom) {
+  Metrics metrics(kOptions);
+  metrics.ReadServedFromMemory("acme");
+  metrics.ReadServedFromMemory("acme");
+  metrics.ReadJoined("acme");
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr(R"(lmbroker_shared_reads_total{from="memory",portal="acme"} 2)"));
+  EXPECT_THAT(text, HasSubstr(R"(lmbroker_shared_reads_total{from="in_flight",portal="acme"} 1)"));
+}
+
 TEST(MetricsTest, EveryReasonIsThereFromTheStart) {
   Metrics metrics(kOptions);
   metrics.Refused(Reason::kNoGrant);
