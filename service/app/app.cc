@@ -104,6 +104,7 @@ App::App(Config config, Opened opened)
                     config_.policy_file, PortalsOf(config_)),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
       rates_(*parts_.clock),
+      reads_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}),
       client_(*parts_.client, *parts_.clock, *parts_.metrics),
       background_(kBackground),
       refusals_(*parts_.audit, *parts_.clock),
@@ -117,6 +118,7 @@ App::App(Config config, Opened opened)
                   .attempts = attempts_,
                   .budgets = budgets_,
                   .rates = rates_,
+                  .reads = reads_,
                   .most_reply_bytes = config_.listen.reply_body}),
       token_create_({.portal = SessionParts(),
                      .store = *parts_.store,
@@ -161,6 +163,7 @@ core::PortalSession::Parts App::SessionParts() {
           .client = client_,
           .budgets = budgets_,
           .rates = rates_,
+          .reads = reads_,
           .most_reply_bytes = config_.listen.reply_body};
 }
 

@@ -27,6 +27,7 @@
 #include "service/core/forwarder.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portals.h"
+#include "service/core/shared_reads.h"
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
@@ -96,6 +97,7 @@ class App {
   PolicyWatch policy_watch_;
   portal::Budgets budgets_;
   core::CallerRates rates_;
+  core::SharedReads reads_;
   http::MeteredClient client_;
   Executor background_;  // what outlives its call; its work uses everything above
   audit::RefusalLimiter refusals_;

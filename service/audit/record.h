@@ -37,7 +37,7 @@ struct Record {
   std::string code;    // gRPC code name, outcome only
   std::string reason;  // our reason code, outcome only
   std::optional<int> http_status;
-  std::optional<int> attempts;
+  std::optional<int> attempts;  // at the portal; 0 when the reply was a kept one
   std::optional<std::int64_t> duration_us;
   std::optional<std::int64_t> count;  // kRefusals
 };

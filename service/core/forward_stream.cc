@@ -112,6 +112,7 @@ Task<absl::Status> Forwarder::ForwardStream(CallContext& context, ForwardCall ca
   if (!recorded.ok()) permit->Return();
   if (!recorded.ok()) co_return recorded;
 
+  SharedReads::Write write(parts_.reads, call.portal, *call.request);
   auto sending = parts_.attempts.Send({.call = cleared->call,
                                        .entry = *cleared->entry,
                                        .request_id = context.request_id,
@@ -122,6 +123,7 @@ Task<absl::Status> Forwarder::ForwardStream(CallContext& context, ForwardCall ca
                                        .streaming = true},
                                       *std::move(permit));
   Dispatched sent = co_await sending;
+  write.End();
   audit::Record& record = context.audit.fields();
   record.attempts = sent.attempts;
   if (!sent.result.response.ok()) {
@@ -137,6 +139,7 @@ Task<absl::Status> Forwarder::ForwardStream(CallContext& context, ForwardCall ca
                                    .credential = cleared->call.credential(),
                                    .attempts = sent.attempts,
                                    .budget = sent.budget,
+                                   .age = {},
                                    .request_id = context.request_id});
   const bool head_there = co_await head;
   if (!head_there) co_return Cancelled();

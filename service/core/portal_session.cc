@@ -102,6 +102,7 @@ absl::StatusOr<http::Response> PortalSession::Exchange(http::CanonicalRequest re
   }
   ASSIGN_OR_RETURN(const policy::AuthorizedCall call,
                    engine_->Administer(grant_, entry_->record.name, std::move(request)));
+  const SharedReads::Write write(parts_.reads, portal(), call.request());
   bool seen = false;  // the portal may have seen it
   absl::Status failure = CheckTime();
   for (int attempt = 0; failure.ok() && attempt < kMostAttempts; ++attempt) {

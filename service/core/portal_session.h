@@ -15,6 +15,7 @@
 #include "service/core/custody.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portals.h"
+#include "service/core/shared_reads.h"
 #include "service/http/client.h"
 #include "service/policy/engine.h"
 #include "service/portal/budgets.h"
@@ -35,6 +36,7 @@ class PortalSession {
     http::Client& client;
     portal::Budgets& budgets;
     CallerRates& rates;
+    SharedReads& reads;
     std::size_t most_reply_bytes = 32 << 20;
   };
 

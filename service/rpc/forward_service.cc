@@ -36,6 +36,7 @@ void Write(core::ForwardReply reply, v1::ForwardResponse& response) {
     budget.set_remaining(reply.budget->remaining);
     ToProto(reply.budget->window, *budget.mutable_window());
   }
+  if (reply.age.has_value()) ToProto(*reply.age, *response.mutable_age());
   response.set_request_id(std::move(reply.request_id));
 }
 
@@ -89,7 +90,8 @@ absl::StatusOr<core::ForwardCall> ParseForward(const v1::ForwardRequest& request
   return core::ForwardCall{.portal = std::move(portal),
                            .credential = std::move(credential),
                            .request = std::make_shared<const http::CanonicalRequest>(std::move(canonical)),
-                           .idempotent = request.idempotent()};
+                           .idempotent = request.idempotent(),
+                           .fresh = request.fresh()};
 }
 
 void ForwardService::TakeCalls(CallQueue& queue) {

@@ -20,6 +20,7 @@
 #include "service/core/policy_holder.h"
 #include "service/core/portal_session.h"
 #include "service/core/portals.h"
+#include "service/core/shared_reads.h"
 #include "service/crypto/aead.h"
 #include "service/crypto/envelope.h"
 #include "tests/fakes/fake_clock.h"
@@ -94,7 +95,8 @@ class CoreTest : public testing::Test {
             .custody = *custody_,
             .client = portal_,
             .budgets = budgets_,
-            .rates = rates_};
+            .rates = rates_,
+            .reads = reads_};
   }
 
   // Runs what was left for the background, and ends the pool.
@@ -133,6 +135,7 @@ class CoreTest : public testing::Test {
   FakeScheduler scheduler_{clock_};
   portal::Budgets budgets_{{.clock = clock_, .scheduler = scheduler_, .metrics = metrics_}, {{Acme(), {}}}};
   CallerRates rates_{clock_};
+  SharedReads reads_{{.clock = clock_, .scheduler = scheduler_, .metrics = metrics_}};
   FakePortal portal_;
   std::optional<Executor> background_{std::in_place, Executor::Options{.threads = 1, .most_queued = 8}};
 

@@ -98,6 +98,7 @@ class ForwardStreamTest : public CoreTest {
                         .attempts = attempts_,
                         .budgets = budgets_,
                         .rates = rates_,
+                        .reads = reads_,
                         .most_reply_bytes = 1 << 20}};
   FakeSink sink_;
   std::optional<absl::Status> end_;

@@ -91,6 +91,7 @@ class ForwarderTest : public CoreTest {
                         .attempts = attempts_,
                         .budgets = budgets_,
                         .rates = rates_,
+                        .reads = reads_,
                         .most_reply_bytes = 1024}};
   std::optional<absl::StatusOr<ForwardReply>> result_;
 };

@@ -141,6 +141,19 @@ TEST(CredentialConvertTest, AnImportNeedsItsType) {
   EXPECT_EQ(FieldOf(FromProto(request)), "type");
 }
 
+TEST(ForwardConvertTest, ACallIsAsItsCallerSays) {
+  v1::ForwardRequest request;
+  request.set_portal("portals/acme");
+  request.set_method("GET");
+  request.set_path("/device/devices");
+  const auto plain = ParseForward(request, {});
+  ASSERT_TRUE(plain.ok());
+  EXPECT_FALSE(plain->fresh);
+  EXPECT_FALSE(plain->idempotent);
+  request.set_fresh(true);
+  EXPECT_TRUE(ParseForward(request, {})->fresh);
+}
+
 TEST(ForwardConvertTest, ACredentialOfAnotherPortalIsRefused) {
   v1::ForwardRequest request;
   request.set_portal("portals/acme");
