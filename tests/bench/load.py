@@ -60,7 +60,7 @@ def paced(door, request, rate, seconds):
     return outcome.calls, outcome.p99_us
 
 
-Offered = collections.namedtuple("Offered", "calls failed p50_us p99_us refused refused_p99_us")
+Offered = collections.namedtuple("Offered", "calls failed p50_us p99_us refused refused_p99_us took_us")
 
 
 def offered(door, request, rate, seconds, connections=8):

@@ -10,7 +10,7 @@ import threading
 import time
 
 import load
-from row import refused_between
+from row import FORWARD_OK, refused_between
 from stand import Stand
 
 TIMES = 10
@@ -51,7 +51,7 @@ class Resident:
 
 
 def offer(stand, request, rate, seconds):
-    """The outcome. Whatever was not served must have been refused, with a reason, by the broker's own count."""
+    """The outcome. What was not served must have been refused, by the broker's own count."""
     before = stand.counters()
     outcome = load.offered(stand.ports["BROKER_DOOR"], request, rate, seconds, CONNECTIONS)
     refused = refused_between(before, stand.counters())
@@ -66,13 +66,16 @@ def calls(stand, seconds):
     """Small calls, more than there are places: p99 of the refusals in ms, goodput in percent of the capacity."""
     request = load.forward_request("forward-get", "GET", "/device/devices")
     load.full(stand.ports["BROKER_DOOR"], request, 200)  # connections are made, the rate limit is learned
-    capacity = load.full(stand.ports["BROKER_DOOR"], request, 3000)
+    before, start = stand.counters()[FORWARD_OK], time.monotonic()
+    load.full(stand.ports["BROKER_DOOR"], request, 2000)
+    capacity = (stand.counters()[FORWARD_OK] - before) / (time.monotonic() - start)
     outcome = offer(stand, request, TIMES * capacity, seconds)
-    served = outcome.calls - outcome.failed - 200  # those in flight at the end were served after it
+    took = outcome.took_us / 1e6
+    goodput = (outcome.calls - outcome.failed) / took
     print(f"calls: {capacity:.0f}/s are served with 64 in flight; {TIMES * capacity:.0f}/s offered on {CONNECTIONS}"
-          f" connections for {seconds:g} s: {outcome.refused} of {outcome.calls} refused,"
-          f" {served / seconds:.0f}/s served")
-    return outcome.refused_p99_us / 1000, 100 * served / seconds / capacity
+          f" connections for {seconds:g} s, ended after {took:.1f} s: {outcome.refused} of {outcome.calls} refused,"
+          f" {goodput:.0f}/s served")
+    return outcome.refused_p99_us / 1000, 100 * goodput / capacity
 
 
 def bodies(stand, seconds):
