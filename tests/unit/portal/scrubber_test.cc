@@ -266,7 +266,7 @@ TEST(ScrubberTest, ABombIsRefusedAndALongListOfTheSameIsNot) {
   EXPECT_THAT(SizeOf(below), IsOk());
 
   std::string list;  // more than 64 MiB, and compressed to a sixtieth or so
-  for (int i = 0; list.size() < std::size_t{70} << 20; ++i) {
+  for (std::size_t i = 0; list.size() < std::size_t{70} << 20; ++i) {
     list += R"({"id":)" + std::to_string(i * 7919) + R"(,"displayName":"No Data","hostStatus":"normal"},)";
   }
   const std::string compressed = Gzip(list);
