@@ -114,7 +114,7 @@ absl::Status Scrubber::FeedCompressed(std::string_view piece, std::string& out) 
     if (!plain.has_value()) return BrokenCoding();
     if (plain->empty()) return absl::OkStatus();
     inflated_bytes_ += plain->size();
-    if (inflated_bytes_ > kInflatedFreely && inflated_bytes_ / kMostInflation > compressed_bytes_) return Bomb();
+    if (IsBomb(compressed_bytes_, inflated_bytes_)) return Bomb();
     held_ += *plain;
     RETURN_IF_ERROR(Search(false, out));
   }
@@ -137,6 +137,10 @@ absl::Status Scrubber::Search(bool last, std::string& out) {
   held_.erase(0, judged - offset_);
   offset_ = judged;
   return absl::OkStatus();
+}
+
+bool IsBomb(std::uint64_t compressed_bytes, std::uint64_t inflated_bytes) {
+  return inflated_bytes > kInflatedFreely && inflated_bytes / kMostInflation > compressed_bytes;
 }
 
 void ScrubText(std::string& text, const SecretForms& forms) { MaskAll(text, FindKey(text, forms)); }

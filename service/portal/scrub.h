@@ -43,8 +43,7 @@ class Scrubber {
   Scrubber(http::Response& reply, const SecretForms& forms);
 
   // Takes the next piece and appends to `out` what can be handed on of all so far. Compressed, a piece becomes up to a
-  // thousand times as much. REPLY_TOO_LARGE for what is made to be large: more than 64 MiB, and more than a hundred
-  // times what came.
+  // thousand times as much. REPLY_TOO_LARGE when IsBomb.
   absl::Status Feed(std::string_view piece, std::string& out);
   // The same at the end. PORTAL_ERROR as well when a compressed body is cut.
   absl::Status Finish(std::string& out);
@@ -69,6 +68,10 @@ class Scrubber {
   std::vector<Span> found_;
   Mask mask_;
 };
+
+// Whether a compressed body that came to so much is made to be large: more than 64 MiB, and more than a hundred times
+// what came.
+bool IsBomb(std::uint64_t compressed_bytes, std::uint64_t inflated_bytes);
 
 // The first two rules for a text of its own.
 void ScrubText(std::string& text, const SecretForms& forms);
