@@ -61,11 +61,21 @@ TEST_F(CustodyTest, DisabledAndQuarantinedKeysAreNotGivenOut) {
   ASSERT_THAT(custody_->SetStatus(Credential("reader"), TokenStatus::kEnabled), IsOk());
   EXPECT_THAT(custody_->Lookup(Credential("reader")), IsOk());
 
-  auto record = *store_.GetCredential(Credential("reader"));
-  record.state = store::CredentialState::kQuarantined;
-  ASSERT_THAT(store_.UpdateCredential(record), IsOk());
-  Restart();
+  const auto entry = *custody_->Lookup(Credential("reader"));
+  for (int i = 0; i < 3; ++i) {
+    auto pass = entry->guard->Admit(clock_.Monotonic(), nullptr);
+    ASSERT_TRUE(pass.has_value() && pass->ok());
+    (*pass)->End(LockoutGuard::Verdict::kRefused, clock_.Monotonic());
+  }
   EXPECT_THAT(custody_->Lookup(Credential("reader")), RefusedWith(Reason::kCredentialQuarantined));
+  EXPECT_EQ(custody_->Describe(Credential("reader"))->state, store::CredentialState::kQuarantined);
+  // Nothing of it is stored; and enabling is an operator's word that the key is good.
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_THAT(custody_->SaveUses(), IsOk());
+  EXPECT_EQ(store_.GetCredential(Credential("reader"))->state, store::CredentialState::kActive);
+  EXPECT_THAT(custody_->Lookup(Credential("reader")), RefusedWith(Reason::kCredentialQuarantined));
+  ASSERT_THAT(custody_->SetStatus(Credential("reader"), TokenStatus::kEnabled), IsOk());
+  EXPECT_THAT(custody_->Lookup(Credential("reader")), IsOk());
 }
 
 TEST_F(CustodyTest, TokenDisabledAtThePortalDisablesItsCredential) {

@@ -382,7 +382,7 @@ TEST_F(ForwardSharedTest, WhoHasTimeLeftGoesOnWhenTheTimeOfTheCallIsUp) {
 }
 
 TEST_F(ForwardSharedTest, AWaitForTheRateLimitIsShared) {
-  Come("alone", {.path = "/device/devices"});
+  Come("alone", {.path = "/device/devices", .time = absl::Seconds(9)});  // no time to wait for it
   Answer({.status = 429, .headers = {{"Retry-After", "10"}}, .body = "{}"});
   const Reader& hasty = Come("inventory", {.time = absl::Seconds(5)});
   ASSERT_TRUE(hasty.has_ended());  // at once, and nobody else's refusal

@@ -190,7 +190,10 @@ TEST_F(ForwarderTest, ALostMutationIsNotRepeated) {
 TEST_F(ForwarderTest, AMutationThatWasNotSentIsClearlyNotDone) {
   const auto call = As("inventory");
   Begin(*call, Post());
-  client_.Fail(Refuse(Reason::kPortalUnreachable, "Refused."), http::Delivery::kNotSent);
+  while (client_.pending() > 0) {
+    client_.Fail(Refuse(Reason::kPortalUnreachable, "Refused."), http::Delivery::kNotSent);
+    scheduler_.Advance(absl::Seconds(1));
+  }
   ASSERT_TRUE(result_.has_value());
   EXPECT_THAT(*result_, RefusedWith(Reason::kPortalUnreachable));
 }
@@ -247,6 +250,8 @@ TEST_F(ForwarderTest, WhatWasNotSentIsNotSpent) {
   Begin(*call, Post());
   client_.Fail(Refuse(Reason::kPortalUnreachable, "Refused."), http::Delivery::kNotSent);
   EXPECT_EQ(budgets_.Of(Acme())[0].budget.remaining, 200);
+  call->Cancel();  // before a repeat
+  scheduler_.RunDue();
   audit_log_.Set(audit::RecordingAuditLog::Mode::kFails);
   const auto unaudited = As("inventory");
   Begin(*unaudited, Post());

@@ -73,7 +73,7 @@ TEST_F(PortalSessionTest, ReadsAndRepeatableChangesAreRepeatedWhenLost) {
 TEST_F(PortalSessionTest, RepeatsAreBounded) {
   portal_.FailAt(1, Fault::kNotSent, true);
   EXPECT_THAT(SendList(), RefusedWith(Reason::kPortalUnreachable));
-  EXPECT_EQ(portal_.requests().size(), 3U);
+  EXPECT_EQ(portal_.requests().size(), 4U);
 }
 
 TEST_F(PortalSessionTest, MutationIsSentAtMostOnce) {
