@@ -12,8 +12,8 @@ namespace {
 
 constexpr absl::Duration kHalfLife = absl::Seconds(10);
 // It opens at so many failures, when they are also half of what happened.
-constexpr double kLeastFailures = 10;
-// They fade while they are counted, so ten are never quite ten.
+constexpr double kLeastFailures = 20;
+// They fade while they are counted, so twenty are never quite twenty.
 constexpr double kRounding = 0.5;
 constexpr absl::Duration kFirstOpen = absl::Seconds(1);
 constexpr absl::Duration kLongestOpen = absl::Seconds(30);

@@ -133,7 +133,9 @@ ROWS = (
     row("wrong-length", TOO_LATE, UNKNOWN, by=3, patience=SILENT),
     Row({"name": "drop-on-accept"}, {"PORTAL_UNREACHABLE"}, {"PORTAL_UNREACHABLE"}, sent=range(1), drops=True),
     *(
-        Row({"about": about}, {"PORTAL_UNREACHABLE"}, {"PORTAL_UNREACHABLE"}, sent=range(1), portal=portal)
+        # One portal for the cells of a row, so its breaker may open.
+        Row({"about": about}, {"PORTAL_UNREACHABLE", "BREAKER_OPEN"}, {"PORTAL_UNREACHABLE", "BREAKER_OPEN"},
+            sent=range(1), portal=portal)
         for portal, about in (("down", "no listener"), ("misnamed", "another's certificate"), ("forged", "a forger's"))
     ),
 )

@@ -58,13 +58,13 @@ class TokenCrashTest(BrokerTest):
 
     def test_what_cannot_be_removed_at_once_is_removed_in_the_background(self):
         self.world.portal.fault("drop-after-commit", method="POST", path=TOKENS, count=1)
-        self.world.portal.fault("unavailable", method="GET", path="/setting/admins/*", count=1)
+        self.world.portal.fault("internal-error", method="GET", path="/setting/admins/*", count=1)
         self.refused("OUTCOME_UNKNOWN", "manager", "TokenService/CreateToken", parent=READER)
         self.assertEqual(self.enabled(), [])
         wait_for("removal of the orphan", lambda: not self.world.token_rows(33), 30)
 
     def test_a_failing_last_step_is_finished_in_the_background(self):
-        self.world.portal.fault("unavailable", method="PATCH", path=TOKENS + "/*", count=1)
+        self.world.portal.fault("internal-error", method="PATCH", path=TOKENS + "/*", count=1)
         refusal = self.refused(
             "OUTCOME_UNKNOWN", "manager", "TokenService/CreateToken", parent=READER, token={"note": "wanted"}
         )

@@ -206,7 +206,7 @@ TEST_F(AttemptsTest, WhoWaitsForTheFirstAnswersMayLeaveAndHasADeadline) {
 }
 
 TEST_F(AttemptsTest, OpenBreakerRefusesBeforeAnythingIsWritten) {
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 20; ++i) {
     const auto call = As("inventory");
     Begin(*call, "POST");
     client_.Answer({.status = 500, .body = "{}"});
@@ -216,7 +216,7 @@ TEST_F(AttemptsTest, OpenBreakerRefusesBeforeAnythingIsWritten) {
   Begin(*call, "POST");
   EXPECT_THAT(*result_, RefusedWith(Reason::kBreakerOpen));
   EXPECT_EQ(audit_log_.records().size(), written);
-  EXPECT_EQ(client_.sent(), 10U);
+  EXPECT_EQ(client_.sent(), 20U);
 
   scheduler_.Advance(absl::Seconds(1));
   Begin(*call, "POST");

@@ -35,8 +35,8 @@ class BreakerTest : public testing::Test {
   Breaker breaker_{clock_, acme_};
 };
 
-TEST_F(BreakerTest, OpensAtTenFailuresInAShortTime) {
-  for (int i = 0; i < 10; ++i) {
+TEST_F(BreakerTest, OpensAtTwentyFailuresInAShortTime) {
+  for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(breaker_.state(), State::kClosed) << i;
     EXPECT_TRUE(Call(Verdict::kFailed));
   }
