@@ -41,14 +41,15 @@ Task<Dispatched> Attempts::Send(Dispatch dispatch, std::optional<portal::Permit>
   if (health == nullptr) co_return sent;
   health->repeats.CountCall();
   while (true) {
-    if (!permit.has_value()) {
+    std::optional<portal::Permit> taken = std::exchange(permit, std::nullopt);
+    if (!taken.has_value()) {
       portal::BudgetAcquire acquire(parts_.budgets, dispatch.claim);
       absl::StatusOr<portal::Permit> acquired = co_await acquire;
       if (!acquired.ok() && sent.attempts == 0) sent.result = {.response = acquired.status()};
       if (!acquired.ok()) co_return sent;
-      permit.emplace(*std::move(acquired));
+      taken.emplace(*std::move(acquired));
     }
-    auto sending = SendOnce(&dispatch, health, *std::exchange(permit, std::nullopt), &sent);
+    auto sending = SendOnce(&dispatch, health, *std::move(taken), &sent);
     const Sent how = co_await sending;
     if (how == Sent::kNotAdmitted) co_return sent;
     const std::optional<absl::Duration> next = WhenToRepeat(dispatch, *health, sent, how == Sent::kMistimed);

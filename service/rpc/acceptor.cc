@@ -59,6 +59,7 @@ void Acceptor::Stop() {
 }
 
 void Acceptor::Run() {
+  // NOLINTNEXTLINE(bugprone-unchecked-optional-access): Stop lets go of it when this thread has ended
   while (auto connection = listener_->Accept()) {
     if (!count_.TryAdd(connection->get())) {
       Refused();
