@@ -98,8 +98,8 @@ void Exchange::TellReader() {
   reader(std::move(piece));
 }
 
+// From any thread: whoever held the reader may let go of it elsewhere, and only the loop knows how far this is.
 void Exchange::Abandon() {
-  if (finished_) return;
   loop_.Post([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self != nullptr && !self->finished()) self->owner_.EndEarly(self, Cancelled());
