@@ -97,7 +97,7 @@ std::optional<absl::StatusOr<Attempts::Passes>> Attempts::Admit(const Dispatch& 
                                                                 LockoutGuard::Waker waker) const {
   LockoutGuard& guard = *dispatch.entry.guard;
   if (dispatch.probe) return Passes{.key = guard.Insist(), .portal = health.breaker.Insist()};
-  auto key = guard.Admit(parts_.clock.Monotonic(), std::move(waker));
+  auto key = guard.Admit(parts_.clock.Monotonic(), std::move(waker), &dispatch);
   if (!key.has_value()) return std::nullopt;
   if (!key->ok()) return key->status();
   absl::StatusOr<portal::Breaker::Pass> portal = health.breaker.Admit();
@@ -111,6 +111,7 @@ Task<absl::StatusOr<Attempts::Passes>> Attempts::AwaitAdmission(const Dispatch* 
     std::optional<absl::StatusOr<Passes>> passes = Admit(*dispatch, *health, delay.Waker());
     if (passes.has_value()) co_return *std::move(passes);
     const bool late = co_await delay;
+    dispatch->entry.guard->GiveUp(dispatch);
     if (dispatch->cancelled.stop_requested()) co_return Cancelled();
     if (late) {
       co_return Refuse(Reason::kDeadline,

@@ -86,7 +86,7 @@ class Attempts {
   // How far one attempt came.
   enum class Sent { kNotAdmitted, kEnded, kMistimed };  // mistimed: the portal may have refused the signature's time
 
-  // Passes, or a refusal. Nothing when it must wait; `waker` as for LockoutGuard::Admit.
+  // Passes, or a refusal. Nothing when it must wait; `waker` as for LockoutGuard::Admit, by the name of `dispatch`.
   std::optional<absl::StatusOr<Passes>> Admit(const Dispatch& dispatch, portal::PortalHealth& health,
                                               LockoutGuard::Waker waker) const;
   Task<absl::StatusOr<Passes>> AwaitAdmission(const Dispatch* dispatch, portal::PortalHealth* health) const;

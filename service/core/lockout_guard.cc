@@ -21,13 +21,13 @@ LockoutGuard::Change LockoutGuard::Pass::End(Verdict verdict, absl::Duration now
   LockoutGuard* const guard = std::exchange(guard_, nullptr);
   if (guard == nullptr) return Change::kNone;
   Change change = Change::kNone;
-  std::vector<Waker> waiting;
+  std::vector<Waiter> waiting;
   {
     const MutexLock lock(guard->mutex_);
     change = guard->Judge(canary_, verdict, now);
     waiting.swap(guard->waiting_);
   }
-  for (const Waker& wake : waiting) wake();
+  for (const Waiter& waiter : waiting) waiter.wake();
   return change;
 }
 
@@ -46,17 +46,23 @@ absl::Status LockoutGuard::CheckLocked(absl::Duration now) const {
       {.retry_after = canary_out_ ? kCanaryWait : canary_at_ - now});
 }
 
-std::optional<absl::StatusOr<LockoutGuard::Pass>> LockoutGuard::Admit(absl::Duration now, Waker waker) {
+std::optional<absl::StatusOr<LockoutGuard::Pass>> LockoutGuard::Admit(absl::Duration now, Waker waker,
+                                                                      const void* who) {
   const MutexLock lock(mutex_);
   if (absl::Status refused = CheckLocked(now); !refused.ok()) return refused;
   const bool canary = quarantined_locked();
   if (!canary && !taken_ && under_way_ >= kMostRefusals - refusals_) {
-    if (waker) waiting_.push_back(std::move(waker));
+    if (waker) waiting_.push_back({.who = who, .wake = std::move(waker)});
     return std::nullopt;
   }
   ++under_way_;
   canary_out_ = canary_out_ || canary;
   return Pass(*this, canary);
+}
+
+void LockoutGuard::GiveUp(const void* who) {
+  const MutexLock lock(mutex_);
+  std::erase_if(waiting_, [who](const Waiter& waiter) { return waiter.who == who; });
 }
 
 LockoutGuard::Pass LockoutGuard::Insist() {

@@ -52,8 +52,10 @@ class LockoutGuard {
   // CREDENTIAL_QUARANTINED when a call that comes now would be refused.
   absl::Status Check(absl::Duration now) const;
   // A pass or CREDENTIAL_QUARANTINED. Nothing when the call must wait for what others come to; then `waker`, unless
-  // null, is called once when it is worth to ask again, on whichever thread.
-  std::optional<absl::StatusOr<Pass>> Admit(absl::Duration now, Waker waker);
+  // null, is called once when it is worth to ask again, on whichever thread; whoever gives up before says so.
+  std::optional<absl::StatusOr<Pass>> Admit(absl::Duration now, Waker waker, const void* who = nullptr);
+  // Forgets the waker of `who`, so that those who came and gave up do not pile up behind calls that take long.
+  void GiveUp(const void* who);
   // For a probe: goes whatever the state, and counts like any other call.
   Pass Insist();
   // An operator says that it is good.
@@ -62,6 +64,11 @@ class LockoutGuard {
   bool quarantined() const;
 
  private:
+  struct Waiter {
+    const void* who;
+    Waker wake;
+  };
+
   absl::Status CheckLocked(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Change Judge(bool canary, Verdict verdict, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool quarantined_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -74,7 +81,7 @@ class LockoutGuard {
   bool canary_out_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration step_ ABSL_GUARDED_BY(mutex_);  // between canaries
   absl::Duration canary_at_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Waker> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Waiter> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lmbroker::core

@@ -16,8 +16,8 @@
 
 namespace lmbroker::http {
 
-// The rest of a reply that was handed over at its head. Used on the client's own thread; destroyed on any, before its
-// end it ends the transfer and the connection.
+// The rest of a reply that was handed over at its head. Used on the client's own thread. It may be let go of on any
+// thread while the client lives; before the body's end that ends the transfer and the connection.
 class BodyReader {
  public:
   // A piece, never empty; an empty one is the end of the body; or why the reply is cut: PORTAL_UNREACHABLE,

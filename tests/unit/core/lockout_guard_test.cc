@@ -64,6 +64,20 @@ TEST_F(LockoutGuardTest, StormOfAnUnprovenKeySendsAtMostThree) {
   EXPECT_THAT(Admit()->status(), RefusedWith(Reason::kCredentialQuarantined));
 }
 
+// Law 7: behind calls that take long, any number may come and give up.
+TEST_F(LockoutGuardTest, WhoGivesUpIsForgotten) {
+  std::vector<LockoutGuard::Pass> out;
+  for (int i = 0; i < 3; ++i) out.push_back(**Admit());
+  int woken = 0;
+  const int gone = 0;
+  const int stays = 0;
+  EXPECT_FALSE(guard_.Admit(now_, [&] { ++woken; }, &gone).has_value());
+  EXPECT_FALSE(guard_.Admit(now_, [&] { woken += 10; }, &stays).has_value());
+  guard_.GiveUp(&gone);
+  out[0].End(Verdict::kTaken, now_);
+  EXPECT_EQ(woken, 10);
+}
+
 TEST_F(LockoutGuardTest, ProvenKeyHasNoLimit) {
   Call(Verdict::kTaken);
   std::vector<LockoutGuard::Pass> out;
