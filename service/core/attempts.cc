@@ -22,8 +22,10 @@ bool IsUnauthorized(const http::TransferResult& result) {
   return result.response.ok() && result.response->status == kUnauthorized;
 }
 
-LockoutGuard::Verdict KeyVerdictOf(const http::TransferResult& result) {
-  if (!result.response.ok()) return LockoutGuard::Verdict::kNothing;
+// `outdated`: the signature carried a time that another reply has meanwhile shown to be wrong, so that the portal's no
+// is not one to the key.
+LockoutGuard::Verdict KeyVerdictOf(const http::TransferResult& result, bool outdated) {
+  if (!result.response.ok() || (outdated && IsUnauthorized(result))) return LockoutGuard::Verdict::kNothing;
   return IsUnauthorized(result) ? LockoutGuard::Verdict::kRefused : LockoutGuard::Verdict::kTaken;
 }
 
@@ -124,10 +126,11 @@ Task<absl::StatusOr<Attempts::Passes>> Attempts::AwaitAdmission(const Dispatch* 
 void Attempts::Learn(const Dispatch& dispatch, PortalHealth& health, const http::TransferResult& result,
                      absl::Duration start, Passes passes) const {
   const absl::Duration end = parts_.clock.Monotonic();
+  const bool outdated = health.clock.set_at() > start;  // before this reply, which counts when it is the one to tell
   if (result.response.ok()) {
     Report(health, health.clock.Learn(result.response->headers, start, end, IsUnauthorized(result)));
   }
-  Report(dispatch.entry, passes.key.End(KeyVerdictOf(result), end));
+  Report(dispatch.entry, passes.key.End(KeyVerdictOf(result, outdated), end));
   Report(health, passes.portal.End(portal::VerdictOf(result, end - start)));
 }
 

@@ -44,6 +44,7 @@ void PortalClock::Add(absl::Duration offset, bool refused) {
     odd_ = offset;
     if (!confirmed && !refused) return;
     offsets_.clear();
+    set_at_ = clock_.Monotonic();
   }
   odd_.reset();
   offsets_.push_back(offset);
@@ -71,6 +72,11 @@ std::optional<absl::Duration> PortalClock::skew() const {
   const MutexLock lock(mutex_);
   if (!offset_.has_value()) return std::nullopt;
   return Skew(*offset_);
+}
+
+absl::Duration PortalClock::set_at() const {
+  const MutexLock lock(mutex_);
+  return set_at_;
 }
 
 bool PortalClock::alarming() const {

@@ -32,6 +32,8 @@ class PortalClock {
   // The portal's clock minus ours; unset before a reply has told.
   std::optional<absl::Duration> skew() const;
   bool alarming() const;
+  // When it was last set anew, not by a little; what was signed before carries another time. Infinite past: never.
+  absl::Duration set_at() const;
 
  private:
   void Add(absl::Duration offset, bool refused) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -46,6 +48,7 @@ class PortalClock {
   std::optional<absl::Duration> odd_ ABSL_GUARDED_BY(mutex_);     // the last one, when it disagreed with all that
   std::optional<absl::Duration> offset_ ABSL_GUARDED_BY(mutex_);  // their median
   absl::Duration learned_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  absl::Duration set_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   bool alarming_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

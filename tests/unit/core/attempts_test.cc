@@ -62,14 +62,7 @@ class AttemptsTest : public CoreTest {
 
   http::FakeHttpClient client_{clock_};
   Attempts attempts_{AttemptParts(client_, 1024)};
-  Forwarder forwarder_{{.scheduler = scheduler_,
-                        .policy = policy_,
-                        .custody = *custody_,
-                        .attempts = attempts_,
-                        .budgets = budgets_,
-                        .rates = rates_,
-                        .reads = reads_,
-                        .most_reply_bytes = 1024}};
+  Forwarder forwarder_{ForwarderParts(attempts_, 1024)};
   std::optional<absl::StatusOr<ForwardReply>> result_;
   int ended_ = 0;
 };
@@ -235,6 +228,36 @@ TEST_F(AttemptsTest, SignatureCarriesThePortalsTime) {
   EXPECT_THAT(std::string(client_.request().authorization().Reveal()), testing::HasSubstr(":1700003600500"));
   client_.Answer({.status = 200, .body = "{}"});
   EXPECT_EQ((*result_)->attempts, 2);
+}
+
+TEST_F(AttemptsTest, CallsThatWereSignedBeforeTheSkewWasKnownAreNotHeldAgainstTheKey) {
+  std::vector<std::unique_ptr<Call>> calls;
+  for (int i = 0; i < 3; ++i) {
+    calls.push_back(As("inventory"));
+    Begin(*calls.back(), "POST");
+  }
+  clock_.Advance(absl::Milliseconds(30));
+  for (int i = 0; i < 3; ++i) {
+    client_.Answer({.status = 401, .headers = {{"Date", "Tue, 14 Nov 2023 23:13:20 GMT"}}, .body = "{}"});
+  }
+  const auto call = As("inventory");
+  Begin(*call, "POST");
+  client_.Answer({.status = 200, .body = "{}"});
+  EXPECT_EQ((*result_)->status, 200);
+}
+
+// A portal that tells another time with each refusal earns no more tries for that.
+TEST_F(AttemptsTest, ChangingTimesDoNotLiftTheGuard) {
+  for (int hour = 10; hour < 13; ++hour) {
+    const auto call = As("inventory");
+    Begin(*call, "POST");
+    clock_.Advance(absl::Seconds(1));
+    const std::string date = "Tue, 14 Nov 2023 " + std::to_string(hour) + ":00:00 GMT";
+    client_.Answer({.status = 401, .headers = {{"Date", date}}, .body = "{}"});
+  }
+  const auto call = As("inventory");
+  Begin(*call, "POST");
+  EXPECT_THAT(*result_, RefusedWith(Reason::kCredentialQuarantined));
 }
 
 TEST_F(AttemptsTest, StepOfTheLocalClockDoesNotBreakSigning) {

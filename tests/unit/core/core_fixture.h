@@ -19,6 +19,7 @@
 #include "service/core/attempts.h"
 #include "service/core/call_context.h"
 #include "service/core/custody.h"
+#include "service/core/forwarder.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portal_session.h"
 #include "service/core/portals.h"
@@ -111,6 +112,17 @@ class CoreTest : public testing::Test {
             .healths = healths_,
             .logger = logger_,
             .metrics = metrics_,
+            .most_reply_bytes = most_reply_bytes};
+  }
+
+  Forwarder::Parts ForwarderParts(const Attempts& attempts, std::size_t most_reply_bytes) {
+    return {.scheduler = scheduler_,
+            .policy = policy_,
+            .custody = *custody_,
+            .attempts = attempts,
+            .budgets = budgets_,
+            .rates = rates_,
+            .reads = reads_,
             .most_reply_bytes = most_reply_bytes};
   }
 

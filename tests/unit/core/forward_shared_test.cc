@@ -127,14 +127,7 @@ class ForwardSharedTest : public CoreTest {
 
   http::FakeHttpClient client_{clock_};
   Attempts attempts_{AttemptParts(client_, 4096)};
-  Forwarder forwarder_{{.scheduler = scheduler_,
-                        .policy = policy_,
-                        .custody = *custody_,
-                        .attempts = attempts_,
-                        .budgets = budgets_,
-                        .rates = rates_,
-                        .reads = reads_,
-                        .most_reply_bytes = 4096}};
+  Forwarder forwarder_{ForwarderParts(attempts_, 4096)};
   std::deque<Reader> readers_;
 };
 

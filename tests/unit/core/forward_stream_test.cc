@@ -92,14 +92,7 @@ class ForwardStreamTest : public CoreTest {
 
   http::FakeHttpClient client_{clock_};
   Attempts attempts_{AttemptParts(client_, 1 << 20)};
-  Forwarder forwarder_{{.scheduler = scheduler_,
-                        .policy = policy_,
-                        .custody = *custody_,
-                        .attempts = attempts_,
-                        .budgets = budgets_,
-                        .rates = rates_,
-                        .reads = reads_,
-                        .most_reply_bytes = 1 << 20}};
+  Forwarder forwarder_{ForwarderParts(attempts_, 1 << 20)};
   FakeSink sink_;
   std::optional<absl::Status> end_;
 };

@@ -85,14 +85,7 @@ class ForwarderTest : public CoreTest {
 
   http::FakeHttpClient client_{clock_};
   Attempts attempts_{AttemptParts(client_, 1024)};
-  Forwarder forwarder_{{.scheduler = scheduler_,
-                        .policy = policy_,
-                        .custody = *custody_,
-                        .attempts = attempts_,
-                        .budgets = budgets_,
-                        .rates = rates_,
-                        .reads = reads_,
-                        .most_reply_bytes = 1024}};
+  Forwarder forwarder_{ForwarderParts(attempts_, 1024)};
   std::optional<absl::StatusOr<ForwardReply>> result_;
 };
 
