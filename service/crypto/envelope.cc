@@ -39,24 +39,31 @@ std::string_view PurposeName(Purpose purpose) {
   return "";
 }
 
-// The associated data of one `layer`. Each part is preceded by its length, so no two bindings give the same bytes.
-std::string Associated(std::string_view layer, const Binding& binding) {
+// Each part is preceded by its length, so no two lists of parts give the same bytes.
+void AppendPart(std::string& out, std::string_view part) {
+  AppendBigEndian(out, part.size(), 4);
+  out += part;
+}
+
+std::string CredentialData(std::string_view layer, const Binding& binding) {
   std::string out;
-  const auto append = [&out](std::string_view part) {
-    AppendBigEndian(out, part.size(), 4);
-    out += part;
-  };
-  append("lmbroker envelope 1");
-  append(layer);
-  append(PurposeName(binding.purpose));
-  append(binding.credential.portal().id());
-  append(binding.credential.id());
+  AppendPart(out, "lmbroker envelope 1");
+  AppendPart(out, layer);
+  AppendPart(out, PurposeName(binding.purpose));
+  AppendPart(out, binding.credential.portal().id());
+  AppendPart(out, binding.credential.id());
   AppendBigEndian(out, static_cast<std::uint64_t>(binding.version), 8);
   return out;
 }
 
-std::string DataKeyData(const Binding& binding) { return Associated("data key", binding); }
-std::string SecretData(const Binding& binding) { return Associated("secret", binding); }
+// The first part differs from that of credentials, so that neither opens as the other.
+std::string ValueData(std::string_view layer, const ValueBinding& binding) {
+  std::string out;
+  AppendPart(out, "lmbroker value 1");
+  AppendPart(out, layer);
+  AppendPart(out, binding.name);
+  return out;
+}
 
 // The parts of a sealed secret, as views into it.
 struct Parts {
@@ -81,11 +88,45 @@ absl::Status DoesNotOpen(const Binding& binding) {
                                                binding.credential.ToString()));
 }
 
+absl::Status DoesNotOpen(const ValueBinding& binding) {
+  return Refuse(Reason::kInternal, fmt::format("The sealed {} does not open: its record was changed, or another key "
+                                               "ring sealed it; restore the database from a backup.",
+                                               binding.name));
+}
+
 }  // namespace
 
+Envelope::Associated Envelope::AssociatedOf(const Binding& binding) {
+  return {.data_key = CredentialData("data key", binding), .secret = CredentialData("secret", binding)};
+}
+
+Envelope::Associated Envelope::AssociatedOf(const ValueBinding& binding) {
+  return {.data_key = ValueData("data key", binding), .secret = ValueData("secret", binding)};
+}
+
 absl::StatusOr<SealedSecret> Envelope::Seal(const Secret& secret, const Binding& binding) const {
+  return SealWith(secret, AssociatedOf(binding));
+}
+
+absl::StatusOr<SealedSecret> Envelope::Seal(const Secret& secret, const ValueBinding& binding) const {
+  return SealWith(secret, AssociatedOf(binding));
+}
+
+absl::StatusOr<Secret> Envelope::Open(const SealedSecret& sealed, const Binding& binding) const {
+  ASSIGN_OR_RETURN(std::optional<Secret> secret, OpenWith(sealed, AssociatedOf(binding)));
+  if (!secret.has_value()) return DoesNotOpen(binding);
+  return *std::move(secret);
+}
+
+absl::StatusOr<Secret> Envelope::Open(const SealedSecret& sealed, const ValueBinding& binding) const {
+  ASSIGN_OR_RETURN(std::optional<Secret> secret, OpenWith(sealed, AssociatedOf(binding)));
+  if (!secret.has_value()) return DoesNotOpen(binding);
+  return *std::move(secret);
+}
+
+absl::StatusOr<SealedSecret> Envelope::SealWith(const Secret& secret, const Associated& associated) const {
   Secret data_key = Aead::NewKey(*random_);
-  ASSIGN_OR_RETURN(const WrappedKey wrapped, keys_->Wrap(data_key, DataKeyData(binding)));
+  ASSIGN_OR_RETURN(const WrappedKey wrapped, keys_->Wrap(data_key, associated.data_key));
   if (wrapped.bytes.size() > kMostWrappedBytes) {
     return Refuse(Reason::kInternal, "The key service wraps a data key in more than 64 KiB; check its configuration.");
   }
@@ -93,19 +134,18 @@ absl::StatusOr<SealedSecret> Envelope::Seal(const Secret& secret, const Binding&
   AppendBigEndian(sealed.bytes, wrapped.key_version, 4);
   AppendBigEndian(sealed.bytes, wrapped.bytes.size(), 2);
   sealed.bytes += wrapped.bytes;
-  sealed.bytes += Aead(std::move(data_key), *random_).Seal(secret.Reveal(), SecretData(binding));
+  sealed.bytes += Aead(std::move(data_key), *random_).Seal(secret.Reveal(), associated.secret);
   return sealed;
 }
 
-absl::StatusOr<Secret> Envelope::Open(const SealedSecret& sealed, const Binding& binding) const {
+absl::StatusOr<std::optional<Secret>> Envelope::OpenWith(const SealedSecret& sealed,
+                                                         const Associated& associated) const {
   const std::optional<Parts> parts = Split(sealed.bytes);
-  if (!parts.has_value() || parts->key_version != sealed.key_version) return DoesNotOpen(binding);
+  if (!parts.has_value() || parts->key_version != sealed.key_version) return std::nullopt;
   const WrappedKey wrapped{.key_version = parts->key_version, .bytes = std::string(parts->wrapped_key)};
-  ASSIGN_OR_RETURN(Secret data_key, keys_->Unwrap(wrapped, DataKeyData(binding)));
-  if (data_key.size() != Aead::kKeyBytes) return DoesNotOpen(binding);
-  std::optional<Secret> secret = Aead(std::move(data_key), *random_).Open(parts->sealed, SecretData(binding));
-  if (!secret.has_value()) return DoesNotOpen(binding);
-  return *std::move(secret);
+  ASSIGN_OR_RETURN(Secret data_key, keys_->Unwrap(wrapped, associated.data_key));
+  if (data_key.size() != Aead::kKeyBytes) return std::nullopt;
+  return Aead(std::move(data_key), *random_).Open(parts->sealed, associated.secret);
 }
 
 }  // namespace lmbroker::crypto

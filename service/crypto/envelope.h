@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include <absl/status/statusor.h>
 
@@ -21,6 +24,11 @@ struct Binding {
   CredentialName credential;  // and its portal
   std::int64_t version = 0;   // of the record's secret
   Purpose purpose = Purpose::kAccessKey;
+};
+
+// A secret of the broker's own, such as "store key": bound to its name, and to nothing of a credential.
+struct ValueBinding {
+  std::string_view name;
 };
 
 // Envelope encryption: each secret under a data key of its own (AES-256-GCM), the data key under a key-encryption key.
@@ -44,7 +52,23 @@ class Envelope {
   // at hand.
   absl::StatusOr<Secret> Open(const SealedSecret& sealed, const Binding& binding) const;
 
+  // The same for a secret of the broker's own.
+  absl::StatusOr<SealedSecret> Seal(const Secret& secret, const ValueBinding& binding) const;
+  absl::StatusOr<Secret> Open(const SealedSecret& sealed, const ValueBinding& binding) const;
+
  private:
+  // A binding as bytes, one text for each layer.
+  struct Associated {
+    std::string data_key;
+    std::string secret;
+  };
+  static Associated AssociatedOf(const Binding& binding);
+  static Associated AssociatedOf(const ValueBinding& binding);
+
+  absl::StatusOr<SealedSecret> SealWith(const Secret& secret, const Associated& associated) const;
+  // Nothing when it does not open.
+  absl::StatusOr<std::optional<Secret>> OpenWith(const SealedSecret& sealed, const Associated& associated) const;
+
   const KeyWrapper* keys_;
   Random* random_;
 };

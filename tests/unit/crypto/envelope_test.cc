@@ -155,5 +155,20 @@ TEST_F(EnvelopeTest, EmptyAndLargestSecretsSeal) {
   }
 }
 
+TEST_F(EnvelopeTest, ValueOpensUnderItsOwnNameOnly) {
+  const auto sealed = envelope_.Seal(secret_, ValueBinding{"store key"});
+  ASSERT_THAT(sealed, IsOk());
+  EXPECT_TRUE(*envelope_.Open(*sealed, ValueBinding{"store key"}) == secret_);
+  EXPECT_THAT(envelope_.Open(*sealed, ValueBinding{"audit key"}), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(envelope_.Open(*sealed, ValueBinding{""}), RefusedWith(Reason::kInternal));
+}
+
+TEST_F(EnvelopeTest, ValueAndCredentialAreNeverTakenForEachOther) {
+  EXPECT_THAT(envelope_.Open(*envelope_.Seal(secret_, binding_), ValueBinding{"access key"}),
+              RefusedWith(Reason::kInternal));
+  EXPECT_THAT(envelope_.Open(*envelope_.Seal(secret_, ValueBinding{"access key"}), binding_),
+              RefusedWith(Reason::kInternal));
+}
+
 }  // namespace
 }  // namespace lmbroker::crypto
