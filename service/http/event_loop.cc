@@ -1,6 +1,5 @@
 #include "service/http/event_loop.h"
 
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -23,26 +22,31 @@ absl::Status SystemError(std::string_view what) {
   return absl::InternalError(fmt::format("{}: {}", what, std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
 }
 
+bool Add(const Descriptor& epoll, const Descriptor& watched, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = watched.get();
+  return epoll_ctl(epoll.get(), EPOLL_CTL_ADD, watched.get(), &event) == 0;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock& clock) {
-  const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll < 0) return SystemError("epoll_create1");
-  const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLET;  // each write to it is an edge of its own: nobody needs to read it empty
-  event.data.fd = wake;
-  if (wake < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, wake, &event) != 0) {
-    absl::Status status = SystemError("eventfd");
-    if (wake >= 0) close(wake);
-    close(epoll);
-    return status;
-  }
-  return std::unique_ptr<EventLoop>(new EventLoop(clock, epoll, wake));
+  Descriptor epoll(epoll_create1(EPOLL_CLOEXEC));
+  Descriptor watch(epoll_create1(EPOLL_CLOEXEC));
+  Descriptor wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  // Each write to it is an edge of its own: nobody needs to read it empty.
+  if (!Add(epoll, wake, EPOLLIN | EPOLLET)) return SystemError("eventfd");
+  if (!Add(watch, epoll, EPOLLONESHOT)) return SystemError("epoll_ctl");
+  return std::unique_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(watch), std::move(wake)));
 }
 
-EventLoop::EventLoop(const Clock& clock, int epoll, int wake)
-    : clock_(clock), epoll_(epoll), wake_event_(wake), thread_([this] { Run(); }) {}
+EventLoop::EventLoop(const Clock& clock, Descriptor epoll, Descriptor watch, Descriptor wake)
+    : clock_(clock),
+      epoll_(std::move(epoll)),
+      watch_epoll_(std::move(watch)),
+      wake_event_(std::move(wake)),
+      thread_([this] { Run(); }) {}
 
 EventLoop::~EventLoop() {
   {
@@ -51,8 +55,6 @@ EventLoop::~EventLoop() {
     WakeLocked(-absl::InfiniteDuration());
   }
   thread_.join();
-  close(wake_event_);
-  close(epoll_);
 }
 
 void EventLoop::Post(Work work) {
@@ -87,7 +89,7 @@ void EventLoop::WakeLocked(absl::Duration until) {
 void EventLoop::WriteWake() const {
   const std::uint64_t one = 1;
   // Fails only when the counter is full, and then the loop is about to wake anyway.
-  [[maybe_unused]] const ssize_t written = write(wake_event_, &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = write(wake_event_.get(), &one, sizeof one);
 }
 
 void EventLoop::Watch(int socket, std::uint32_t events, Watcher& watcher) {
@@ -96,11 +98,11 @@ void EventLoop::Watch(int socket, std::uint32_t events, Watcher& watcher) {
   event.data.fd = socket;
   const bool added = watchers_.insert_or_assign(socket, &watcher).second;
   // Fails for a live socket only when the kernel is out of memory for it, and then nothing would ever end.
-  if (epoll_ctl(epoll_, added ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) != 0) std::abort();
+  if (epoll_ctl(epoll_.get(), added ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) != 0) std::abort();
 }
 
 void EventLoop::Unwatch(int socket) {
-  if (watchers_.erase(socket) > 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
+  if (watchers_.erase(socket) > 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);
 }
 
 void EventLoop::Run() {
@@ -120,14 +122,23 @@ std::optional<int> EventLoop::PrepareWait() {
 }
 
 int EventLoop::PrepareSleep() {
-  asleep_until_ = timers_.empty() ? absl::InfiniteDuration() : timers_.begin()->first.when;
-  const absl::Duration wait = std::clamp(asleep_until_ - clock_.Monotonic(), absl::ZeroDuration(), kLongestWait);
+  asleep_until_ = NextTimer();
+  return WaitMilliseconds();
+}
+
+absl::Duration EventLoop::NextTimer() const {
+  return timers_.empty() ? absl::InfiniteDuration() : timers_.begin()->first.when;
+}
+
+// In epoll's milliseconds, rounded up.
+int EventLoop::WaitMilliseconds() const {
+  const absl::Duration wait = std::clamp(NextTimer() - clock_.Monotonic(), absl::ZeroDuration(), kLongestWait);
   return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
 }
 
 bool EventLoop::RunReady(int wait) {
   std::array<epoll_event, 256> events;  // NOLINT(cppcoreguidelines-pro-type-member-init): epoll_wait fills it
-  const int ready = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
+  const int ready = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait);
   {
     const MutexLock lock(mutex_);
     asleep_until_ = -absl::InfiniteDuration();
@@ -152,8 +163,8 @@ void EventLoop::Lend(Work wake) {
 void EventLoop::TakeBack() {
   const MutexLock lock(mutex_);
   lent_ = false;
-  lending_changed_.notify_all();
   WriteWake();
+  ArmWatch();
   while (watching_) lending_changed_.wait(mutex_);
 }
 
@@ -166,48 +177,52 @@ bool EventLoop::MaySleep() {
     return false;
   }
   sleeping_ = true;
-  if (watch_until_ == -absl::InfiniteDuration()) {
-    lending_changed_.notify_all();
-  } else if (asleep_until_ < watch_until_) {
-    WriteWake();
-  }
+  if (asleep_until_ < watch_until_) WriteWake();  // so that the watch looks again, and earlier
+  ArmWatch();
   return true;
 }
 
+void EventLoop::Awake() {
+  const MutexLock lock(mutex_);
+  asleep_until_ = -absl::InfiniteDuration();
+  sleeping_ = false;
+}
+
+// The watch is woken by what comes next, or is there already, and once: while the borrower is awake it sees itself what
+// else comes, and waking a thread for that would cost more than the rest of a turn.
+void EventLoop::ArmWatch() const {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.fd = epoll_.get();
+  if (epoll_ctl(watch_epoll_.get(), EPOLL_CTL_MOD, epoll_.get(), &event) != 0) std::abort();  // it is there
+}
+
+// Until the loop is not lent (any more).
 void EventLoop::WatchOverBorrower() {
-  while (AwaitBorrowersSleep()) WakeBorrower();
+  while (const std::optional<int> wait = PrepareWatch()) {
+    epoll_event ready{};
+    const bool called = epoll_wait(watch_epoll_.get(), &ready, 1, *wait) > 0;
+    if (BorrowerIsWanted(called)) wake_();
+  }
 }
 
-// Until the borrower has slept and there is something to do. False when the loop is not lent (any more).
-bool EventLoop::AwaitBorrowersSleep() {
-  int wait = 0;
-  {
-    const MutexLock lock(mutex_);
-    watching_ = lent_;
-    lending_changed_.notify_all();
-    while (lent_ && !sleeping_) lending_changed_.wait(mutex_);
-    if (!lent_) {
-      watching_ = false;
-      lending_changed_.notify_all();
-      return false;
-    }
-    wait = PrepareSleep();
-    watch_until_ = std::min(asleep_until_, clock_.Monotonic() + kLongestWait);
-  }
-  pollfd ready{.fd = epoll_, .events = POLLIN, .revents = 0};
-  poll(&ready, 1, wait);
+// How long to watch at most.
+std::optional<int> EventLoop::PrepareWatch() {
+  const MutexLock lock(mutex_);
+  if (watching_ != lent_) lending_changed_.notify_all();
+  watching_ = lent_;
+  if (!lent_) return std::nullopt;
+  const int wait = sleeping_ ? WaitMilliseconds() : std::max(WaitMilliseconds(), 1);  // it may be late with a timer
+  watch_until_ = clock_.Monotonic() + absl::Milliseconds(wait);
+  return wait;
+}
+
+// Whether the borrower sleeps while there is something to do.
+bool EventLoop::BorrowerIsWanted(bool called) {
+  const MutexLock lock(mutex_);
+  if (!lent_ || !sleeping_ || (!called && asleep_until_ > clock_.Monotonic())) return false;
+  sleeping_ = false;
   return true;
-}
-
-// When it sleeps still, and there is something to do.
-void EventLoop::WakeBorrower() {
-  bool wanted = false;
-  {
-    const MutexLock lock(mutex_);
-    watch_until_ = -absl::InfiniteDuration();
-    wanted = std::exchange(sleeping_, false) && lent_;
-  }
-  if (wanted) wake_();
 }
 
 void EventLoop::Dispatch(int socket, std::uint32_t events) {

@@ -12,6 +12,7 @@
 #include <absl/time/time.h>
 
 #include "service/base/clock.h"
+#include "service/base/descriptor.h"
 #include "service/base/mutex.h"
 #include "service/base/scheduler.h"
 
@@ -51,6 +52,8 @@ class EventLoop final : public Scheduler {
   bool Turn();
   // For the borrower, before it goes to sleep. False when there is something to do: then it must not.
   bool MaySleep();
+  // For the borrower, after its sleep, whatever has ended it.
+  void Awake();
 
   // On the loop's thread only.
 
@@ -60,13 +63,14 @@ class EventLoop final : public Scheduler {
   void Unwatch(int socket);
 
  private:
-  EventLoop(const Clock& clock, int epoll, int wake);
+  EventLoop(const Clock& clock, Descriptor epoll, Descriptor watch, Descriptor wake);
 
   void Run();
-  // While the loop is lent, on its own thread: waits for something to do whenever the borrower sleeps.
+  // While the loop is lent, on its own thread: wakes the borrower when it sleeps and there is something to do.
   void WatchOverBorrower();
-  bool AwaitBorrowersSleep();
-  void WakeBorrower();
+  std::optional<int> PrepareWatch();
+  bool BorrowerIsWanted(bool called);
+  void ArmWatch() const;
 
   // One round: what is ready within `wait`, in epoll's milliseconds. False when there was nothing.
   bool RunReady(int wait);
@@ -76,12 +80,15 @@ class EventLoop final : public Scheduler {
   // How long to wait; nothing when it is time to end.
   std::optional<int> PrepareWait();
   int PrepareSleep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration NextTimer() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int WaitMilliseconds() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeLocked(absl::Duration until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteWake() const;
 
   const Clock& clock_;
-  const int epoll_;
-  const int wake_event_;
+  const Descriptor epoll_;
+  const Descriptor watch_epoll_;  // watches epoll_ while the loop is lent
+  const Descriptor wake_event_;
   std::unordered_map<int, Watcher*> watchers_;  // on the loop's thread only
 
   Mutex mutex_;
@@ -96,7 +103,7 @@ class EventLoop final : public Scheduler {
   bool lent_ ABSL_GUARDED_BY(mutex_) = false;
   bool watching_ ABSL_GUARDED_BY(mutex_) = false;  // our own thread runs no turns
   bool sleeping_ ABSL_GUARDED_BY(mutex_) = false;  // the borrower does, and wants to be woken
-  // When the watch looks again by itself; the infinite past while it waits for the borrower's sleep.
+  // When the watch looks again by itself.
   absl::Duration watch_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   Work wake_;  // changed only while nobody watches
 

@@ -31,10 +31,9 @@ void CallQueue::Run() {
   loop_.Lend([this] { Wake(); });
   bool busy = false;
   while (!ending_ || calls_ > 0 || busy) {  // what the server's shutdown brought must be told before the queue ends
-    busy = false;
-    for (int i = 0; i < kEventsPerTurn && TellNext(gpr_inf_past(GPR_CLOCK_REALTIME)); ++i) busy = true;
-    if (loop_.Turn()) busy = true;
+    busy = loop_.Turn();
     if (!busy && loop_.MaySleep()) TellNext(gpr_inf_future(GPR_CLOCK_REALTIME));
+    for (int i = 0; i < kEventsPerTurn && TellNext(gpr_inf_past(GPR_CLOCK_REALTIME)); ++i) busy = true;
   }
   loop_.TakeBack();
 }
@@ -43,7 +42,9 @@ void CallQueue::Run() {
 bool CallQueue::TellNext(gpr_timespec deadline) {
   void* tag = nullptr;
   bool ok = false;
-  switch (queue_->AsyncNext(&tag, &ok, deadline)) {
+  const auto next = queue_->AsyncNext(&tag, &ok, deadline);
+  if (gpr_time_cmp(deadline, gpr_inf_future(GPR_CLOCK_REALTIME)) == 0) loop_.Awake();
+  switch (next) {
     case grpc::CompletionQueue::GOT_EVENT:
       static_cast<QueueEvent*>(tag)->OnEvent(ok);
       return true;
