@@ -123,15 +123,22 @@ class Borrower {
   }
   std::thread::id id() const { return thread_.get_id(); }
   int sleeps() const { return sleeps_; }
+  int wakes() const { return wakes_; }
+  // What its own event source does.
+  void EndSleep() { woken_.release(); }
 
  private:
   void Run() {
-    loop_.Lend([this] { woken_.release(); });
+    loop_.Lend([this] {
+      ++wakes_;
+      woken_.release();
+    });
     borrowed_.set_value();
     while (!ending_) {
       if (loop_.Turn() || !loop_.MaySleep()) continue;
       ++sleeps_;
       woken_.acquire();
+      loop_.Awake();
     }
     loop_.TakeBack();
   }
@@ -140,6 +147,7 @@ class Borrower {
   std::promise<void> borrowed_;
   std::counting_semaphore<> woken_{0};
   std::atomic<int> sleeps_ = 0;
+  std::atomic<int> wakes_ = 0;
   bool ending_ = false;  // on the borrower's thread
   std::thread thread_;
 };
@@ -185,6 +193,28 @@ TEST_F(EventLoopTest, SleepingBorrowerIsWokenForATimer) {
     loop_->AddTimer(due, [&] { thread.set_value(std::this_thread::get_id()); });
     EXPECT_EQ(thread.get_future().get(), borrower.id());
     EXPECT_GE(clock_.Monotonic(), due);
+  }
+}
+
+// Its own thread is not woken for what it starts itself: that would cost more than the call.
+TEST_F(EventLoopTest, BorrowerThatIsAwakeIsNotWoken) {
+  Borrower borrower(*loop_);
+  std::promise<int> wakes;
+  loop_->Post([&] {
+    const int before = borrower.wakes();
+    for (int i = 0; i < 1'000; ++i) loop_->CancelTimer(loop_->AddTimer(clock_.Monotonic() + absl::Seconds(30), [] {}));
+    wakes.set_value(borrower.wakes() - before);
+  });
+  EXPECT_EQ(wakes.get_future().get(), 0);
+}
+
+TEST_F(EventLoopTest, BorrowerWhoseOwnSourceWokeItIsStillWokenTheNextTime) {
+  Borrower borrower(*loop_);
+  for (int i = 0; i < 1'000; ++i) {
+    borrower.EndSleep();
+    std::promise<void> ran;
+    loop_->Post([&] { ran.set_value(); });
+    ran.get_future().wait();
   }
 }
 
