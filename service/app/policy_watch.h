@@ -7,6 +7,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "service/app/file_watch.h"
 #include "service/base/clock.h"
 #include "service/base/file.h"
 #include "service/base/log.h"
@@ -41,11 +42,13 @@ class PolicyWatch {
   void Reload();
 
  private:
+  void Load() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const Parts parts_;
   const std::string path_;
   const std::set<PortalName> portals_;
   Mutex mutex_;
-  std::string seen_ ABSL_GUARDED_BY(mutex_);  // which file was read last, and as of when
+  FileWatch watch_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lmbroker::app

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace lmbroker {
 
@@ -11,6 +12,7 @@ struct Caller {
   std::string name;      // the policy file's name for it; empty when no caller of the policy has this identity
   std::string peer;      // network address, for the audit only
   bool is_operator = false;
+  std::vector<std::string> identities;  // all that it presented, where there are several; else empty
 };
 
 }  // namespace lmbroker

@@ -23,6 +23,13 @@ void Issues::AddAtLine(int line, std::string_view problem) { all_.push_back({fil
 
 void Issues::Append(const Issues& other) { all_.insert(all_.end(), other.all_.begin(), other.all_.end()); }
 
+std::string Issues::Text(std::size_t most) const {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, all_.size()); ++i) text += (i == 0 ? "" : "\n") + all_[i].ToString();
+  if (all_.size() > most) text += fmt::format("\n… and {} more", all_.size() - most);
+  return text;
+}
+
 int Issues::LineOf(std::string_view path) const {
   while (true) {
     if (const auto found = lines_.find(path); found != lines_.end()) return found->second;

@@ -2,6 +2,7 @@
 
 // What is wrong with a file that an operator wrote: all of it at once, each problem with its place.
 
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -41,6 +42,8 @@ class Issues {
 
   bool empty() const { return all_.empty(); }
   const std::vector<Issue>& all() const { return all_; }
+  // A problem a line; beyond `most` of them their number. For where text must be bounded.
+  std::string Text(std::size_t most = 20) const;
   const std::string& file() const { return file_; }
 
  private:

@@ -32,9 +32,9 @@ struct YamlEntry {
   YamlNode value;
 };
 
-// Limits of one file; beyond them it is refused.
-inline constexpr std::size_t kMostYamlBytes = 1 << 20;
-inline constexpr std::size_t kMostYamlNodes = 100'000;
+// Limits of one file; beyond them it is refused. A policy of 10 000 grants is well within them.
+inline constexpr std::size_t kMostYamlBytes = 4 << 20;
+inline constexpr std::size_t kMostYamlNodes = 400'000;
 inline constexpr std::size_t kMostYamlDepth = 32;
 
 // The tree of `text` (kNull for a file without content). Problems go into `issues`; with a problem of the text as a

@@ -64,6 +64,7 @@ Engine::Engine(std::shared_ptr<const Policy> policy) : policy_(std::move(policy)
 absl::StatusOr<Caller> Engine::Identify(const std::vector<std::string>& identities, std::string peer) const {
   if (identities.empty()) return Refuse(Reason::kNoIdentity, "The call has no identity; present a client certificate.");
   Caller caller{.identity = identities.front(), .peer = std::move(peer)};
+  if (identities.size() > 1) caller.identities = identities;
   for (const std::string& identity : identities) {
     const auto found = policy_->by_identity.find(identity);
     if (found == policy_->by_identity.end()) continue;

@@ -54,6 +54,7 @@ struct CallerRules {
   std::vector<ForwardGrant> forward;
   std::vector<TokensGrant> tokens;
   CallerBudget budget;
+  std::optional<int> max_tokens;  // of those that it created and that are not deleted, at all portals together
   bool is_operator = false;
 };
 

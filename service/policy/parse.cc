@@ -59,6 +59,7 @@ class PolicyParser {
       if (grant.has_value()) rules.tokens.push_back(*std::move(grant));
     }
     rules.budget = ParseBudget(caller.budget(), ChildPath(path, "budget"));
+    rules.max_tokens = ParseMaxTokens(caller, ChildPath(path, "max_tokens"));
     rules.is_operator = caller.operator_();
     return rules;
   }
@@ -100,6 +101,12 @@ class PolicyParser {
       issues_.Add(ChildPath(path, "max_per_minute"), "must be at least 1");
     }
     return budget;
+  }
+
+  std::optional<int> ParseMaxTokens(const v1::Caller& caller, const std::string& path) {
+    if (!caller.has_max_tokens()) return std::nullopt;
+    if (caller.max_tokens() < 1) issues_.Add(path, "must be at least 1; to create none, leave the verb create out");
+    return caller.max_tokens();
   }
 
   Issues& issues_;

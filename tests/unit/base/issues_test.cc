@@ -39,6 +39,14 @@ TEST(IssuesTest, OnlyTheFirstProblemOfAPathIsKept) {
   EXPECT_EQ(issues.all().size(), 3U);
 }
 
+TEST(IssuesTest, TheTextHasALineForEachProblemAndIsBounded) {
+  Issues issues("f");
+  EXPECT_EQ(issues.Text(), "");
+  for (int line = 1; line <= 3; ++line) issues.AddAtLine(line, "is bad");
+  EXPECT_EQ(issues.Text(), "f:1: is bad\nf:2: is bad\nf:3: is bad");
+  EXPECT_EQ(issues.Text(2), "f:1: is bad\nf:2: is bad\n… and 1 more");
+}
+
 TEST(IssuesTest, ProblemsOfANamedFileKeepTheirFile) {
   Issues config("config.yaml");
   Issues policy("policy.yaml");

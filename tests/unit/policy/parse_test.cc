@@ -34,6 +34,7 @@ constexpr std::string_view kExample = R"(callers:
         verbs: [create, list, get, update, toggle, delete, rotate]
         max_ttl: 720h
     budget: { weight: 2, max_per_minute: 120 }
+    max_tokens: 12
     expect:                                   # tests that travel with the rule
       - refuse: { portal: acme, method: DELETE, path: /device/devices/7 }
   - name: operators
@@ -67,6 +68,8 @@ TEST(ParsePolicyTest, ExampleOfTheDesignIsRead) {
   EXPECT_EQ(inventory.tokens[0].max_ttl, absl::Hours(720));
   EXPECT_EQ(inventory.budget.weight, 2);
   EXPECT_EQ(inventory.budget.max_per_minute, 120);
+  EXPECT_EQ(inventory.max_tokens, 12);
+  EXPECT_FALSE(policy->callers[1].max_tokens.has_value());
   EXPECT_FALSE(inventory.is_operator);
   EXPECT_TRUE(policy->callers[1].is_operator);
   EXPECT_EQ(policy->by_identity.at("k8s:inventory/app"), 0U);
@@ -244,6 +247,9 @@ const std::vector<Bad> kBad = {
     {"BudgetWeightZero", One("budget: {weight: 0}"), "budget.weight: must be 1"},
     {"BudgetWeightHuge", One("budget: {weight: 1001}"), "budget.weight: must be 1"},
     {"BudgetPerMinuteZero", One("budget: {max_per_minute: 0}"), "budget.max_per_minute: must be"},
+    {"MaxTokensZero", One("max_tokens: 0"), "max_tokens: must be at least 1"},
+    {"MaxTokensNegative", One("max_tokens: -1"), "max_tokens: must be at least 1"},
+    {"MaxTokensHuge", One("max_tokens: 99999999999"), "max_tokens: must be"},
     {"OperatorWord", One("operator: yes"), "operator: must be true or false"},
     {"ExpectEmpty", Expect("{}"), "expect[0]: must have either"},
     {"ExpectBoth",
