@@ -13,10 +13,10 @@
 #include "service/app/app.h"
 #include "service/app/command_line.h"
 #include "service/app/config.h"
+#include "service/app/keyring_tool.h"
 #include "service/app/signals.h"
 #include "service/base/hardening.h"
 #include "service/base/secret.h"
-#include "service/crypto/key_ring.h"
 
 namespace lmbroker::app {
 namespace {
@@ -34,38 +34,7 @@ int Fail(const absl::Status& status, int code) {
 
 int Run(const NothingToDo& nothing) { return nothing.exit_code; }
 
-int Run(const KeyringInitCommand& command) {
-  SystemRandom random;
-  const SystemClock clock;
-  const absl::Status made = crypto::KeyRing::CreateFile(command.file, random, clock.Now());
-  if (!made.ok()) return Fail(made, kFailed);
-  fmt::print("Made {} with one key, version 1. Keep a copy apart from the database: who has both has every secret.\n",
-             command.file);
-  return kDone;
-}
-
-std::string_view StateName(crypto::KeyState state) {
-  switch (state) {
-    case crypto::KeyState::kPrimary:
-      return "primary";
-    case crypto::KeyState::kActive:
-      return "active";
-    case crypto::KeyState::kRetired:
-      return "retired";
-  }
-  return "unknown";
-}
-
-int Run(const KeyringListCommand& command) {
-  SystemRandom random;
-  const auto ring = crypto::KeyRing::Load(command.file, random);
-  if (!ring.ok()) return Fail(ring.status(), kFailed);
-  for (const crypto::RingKeyInfo& key : ring->keys()) {
-    fmt::print("{:>4}  {:<8}  {}\n", key.version, StateName(key.state),
-               absl::FormatTime(absl::RFC3339_sec, key.create_time, absl::UTCTimeZone()));
-  }
-  return kDone;
-}
+int Run(const KeyringCommand& command) { return RunKeyring(command); }
 
 int Run(const ServeCommand& command) {
   Issues issues(command.config);

@@ -10,6 +10,29 @@ constexpr const char* kFooter =
     "Signals: SIGTERM ends it after the calls in flight; SIGHUP reads the policy again (it is also read when it "
     "changes).\nExit: 0 done, 1 could not serve, 2 usage or a bad configuration.";
 
+// `keyring` and its actions. The one that is given puts itself and its arguments into `command`.
+void AddKeyring(CLI::App& cli, KeyringCommand& command) {
+  CLI::App& keyring = *cli.add_subcommand("keyring", "The file with the keys that seal every secret");
+  keyring.require_subcommand(1);
+  using Action = KeyringCommand::Action;
+  const auto add = [&](const char* name, Action action, const char* what) -> CLI::App& {
+    CLI::App& each = *keyring.add_subcommand(name, what);
+    each.add_option("FILE", command.file, "The key ring")->required();
+    each.callback([&command, action] { command.action = action; });
+    return each;
+  };
+  const auto add_version = [&](CLI::App& each, const char* what) {
+    return each.add_option("VERSION", command.version, what)->check(CLI::PositiveNumber);
+  };
+  add("init", Action::kInit, "Make a ring with one new key; never overwrites, and its mode is 0600");
+  add("add", Action::kAdd, "Add a new key, which opens and does not seal until it is promoted");
+  add_version(add("promote", Action::kPromote, "Make a key the one that seals; the former one goes on to open"),
+              "Which; the newest active one when it is left out");
+  add_version(add("retire", Action::kRetire, "Mark a key that is to open nothing any more"), "Which")->required();
+  add_version(add("purge", Action::kPurge, "Delete a retired key for good"), "Which")->required();
+  add("list", Action::kList, "Show the versions and their states, no keys");
+}
+
 }  // namespace
 
 Command ParseCommandLine(int argc, const char* const* argv) {
@@ -21,21 +44,15 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   cli.add_option("--config", serve.config, "The configuration file (YAML); the README shows one")->type_name("FILE");
   cli.add_flag("--check", serve.check_only, "Print every problem of the configuration and exit: 0 when it would serve");
 
-  CLI::App& keyring = *cli.add_subcommand("keyring", "Offline: the file with the keys that seal every secret");
-  keyring.require_subcommand(1);
-  std::string file;
-  CLI::App& init = *keyring.add_subcommand("init", "Make a key ring with one new key; never overwrites");
-  init.add_option("FILE", file, "Where to put it; its mode will be 0600")->required();
-  CLI::App& list = *keyring.add_subcommand("list", "Show the versions of a key ring and their states, no keys");
-  list.add_option("FILE", file, "The key ring")->required();
+  KeyringCommand keyring;
+  AddKeyring(cli, keyring);
 
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return NothingToDo{cli.exit(error) == 0 ? 0 : kUsage};
   }
-  if (init.parsed()) return KeyringInitCommand{file};
-  if (list.parsed()) return KeyringListCommand{file};
+  if (cli.got_subcommand("keyring")) return keyring;
   if (serve.config.empty()) {
     std::cerr << "lmbrokerd: --config FILE is missing; see --help\n";
     return NothingToDo{kUsage};

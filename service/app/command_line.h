@@ -3,7 +3,7 @@
 #include <string>
 #include <variant>
 
-#include <absl/status/statusor.h>
+#include "service/app/keyring_tool.h"
 
 namespace lmbroker::app {
 
@@ -12,20 +12,12 @@ struct ServeCommand {
   std::string config;
   bool check_only = false;
 };
-// `lmbrokerd keyring init FILE`
-struct KeyringInitCommand {
-  std::string file;
-};
-// `lmbrokerd keyring list FILE`
-struct KeyringListCommand {
-  std::string file;
-};
 // The command line was answered already (--help, --version) or is no command (then the code is 2).
 struct NothingToDo {
   int exit_code = 0;
 };
 
-using Command = std::variant<NothingToDo, ServeCommand, KeyringInitCommand, KeyringListCommand>;
+using Command = std::variant<NothingToDo, ServeCommand, KeyringCommand>;
 
 // Reads the command line; prints help, version or what is wrong with it.
 Command ParseCommandLine(int argc, const char* const* argv);

@@ -82,6 +82,19 @@ std::optional<Parts> Split(std::string_view bytes) {
                .sealed = rest.substr(wrapped_size)};
 }
 
+// The inverse of Split; `sealed` is the secret under its data key.
+absl::StatusOr<SealedSecret> Join(const WrappedKey& wrapped, std::string_view sealed) {
+  if (wrapped.bytes.size() > kMostWrappedBytes) {
+    return Refuse(Reason::kInternal, "The key service wraps a data key in more than 64 KiB; check its configuration.");
+  }
+  SealedSecret joined{.bytes = {kFormat}, .key_version = wrapped.key_version};
+  AppendBigEndian(joined.bytes, wrapped.key_version, 4);
+  AppendBigEndian(joined.bytes, wrapped.bytes.size(), 2);
+  joined.bytes += wrapped.bytes;
+  joined.bytes += sealed;
+  return joined;
+}
+
 absl::Status DoesNotOpen(const Binding& binding) {
   return Refuse(Reason::kInternal, fmt::format("The sealed secret of {} does not open: its record was changed; restore "
                                                "it from a backup, or delete the credential and import it again.",
@@ -126,6 +139,7 @@ absl::StatusOr<Secret> Envelope::Open(const SealedSecret& sealed, const ValueBin
 
 absl::StatusOr<SealedSecret> Envelope::SealWith(const Secret& secret, const Associated& associated) const {
   Secret data_key = Aead::NewKey(*random_);
+<<<<<<< HEAD
   ASSIGN_OR_RETURN(const WrappedKey wrapped, keys_->Wrap(data_key, associated.data_key));
   if (wrapped.bytes.size() > kMostWrappedBytes) {
     return Refuse(Reason::kInternal, "The key service wraps a data key in more than 64 KiB; check its configuration.");
@@ -136,6 +150,10 @@ absl::StatusOr<SealedSecret> Envelope::SealWith(const Secret& secret, const Asso
   sealed.bytes += wrapped.bytes;
   sealed.bytes += Aead(std::move(data_key), *random_).Seal(secret.Reveal(), associated.secret);
   return sealed;
+=======
+  ASSIGN_OR_RETURN(const WrappedKey wrapped, keys_->Wrap(data_key, DataKeyData(binding)));
+  return Join(wrapped, Aead(std::move(data_key), *random_).Seal(secret.Reveal(), SecretData(binding)));
+>>>>>>> 8afc154 (crypto: a key ring has an audit key, and a life of its keys: add, promote, retire, purge)
 }
 
 absl::StatusOr<std::optional<Secret>> Envelope::OpenWith(const SealedSecret& sealed,
@@ -146,6 +164,15 @@ absl::StatusOr<std::optional<Secret>> Envelope::OpenWith(const SealedSecret& sea
   ASSIGN_OR_RETURN(Secret data_key, keys_->Unwrap(wrapped, associated.data_key));
   if (data_key.size() != Aead::kKeyBytes) return std::nullopt;
   return Aead(std::move(data_key), *random_).Open(parts->sealed, associated.secret);
+}
+
+absl::StatusOr<SealedSecret> Envelope::Rewrap(const SealedSecret& sealed, const Binding& binding) const {
+  const std::optional<Parts> parts = Split(sealed.bytes);
+  if (!parts.has_value() || parts->key_version != sealed.key_version) return DoesNotOpen(binding);
+  const WrappedKey wrapped{.key_version = parts->key_version, .bytes = std::string(parts->wrapped_key)};
+  ASSIGN_OR_RETURN(const Secret data_key, keys_->Unwrap(wrapped, DataKeyData(binding)));
+  ASSIGN_OR_RETURN(const WrappedKey again, keys_->Wrap(data_key, DataKeyData(binding)));
+  return Join(again, parts->sealed);
 }
 
 }  // namespace lmbroker::crypto

@@ -52,9 +52,14 @@ class Envelope {
   // at hand.
   absl::StatusOr<Secret> Open(const SealedSecret& sealed, const Binding& binding) const;
 
+<<<<<<< HEAD
   // The same for a secret of the broker's own.
   absl::StatusOr<SealedSecret> Seal(const Secret& secret, const ValueBinding& binding) const;
   absl::StatusOr<Secret> Open(const SealedSecret& sealed, const ValueBinding& binding) const;
+=======
+  // The same secret, its data key wrapped with the primary version. The secret itself is not opened. Errors as of Open.
+  absl::StatusOr<SealedSecret> Rewrap(const SealedSecret& sealed, const Binding& binding) const;
+>>>>>>> 8afc154 (crypto: a key ring has an audit key, and a life of its keys: add, promote, retire, purge)
 
  private:
   // A binding as bytes, one text for each layer.

@@ -1,26 +1,17 @@
 #include "service/crypto/key_ring.h"
 
-#include <cstddef>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "service/base/error.h"
-#include "service/base/file.h"
 #include "service/base/status_macros.h"
-#include "service/base/text.h"
-#include "service/crypto/key_ring_text.h"
-#include "service/crypto/private_file.h"
+#include "service/crypto/key_ring_file.h"
+#include "service/crypto/ring_changes.h"
 
 namespace lmbroker::crypto {
-namespace {
-
-constexpr std::size_t kMostFileBytes = 65536;
-
-}  // namespace
-
-KeyRing::KeyRing(std::vector<RingKey> keys, Random& random) {
-  for (RingKey& key : keys) {
+KeyRing::KeyRing(RingContent ring, Random& random) : audit_key_(std::move(ring.audit_key)) {
+  for (RingKey& key : ring.keys) {
     infos_.push_back(key.info);
     if (key.info.state == KeyState::kRetired) continue;
     if (key.info.state == KeyState::kPrimary) primary_ = key.info.version;
@@ -29,20 +20,17 @@ KeyRing::KeyRing(std::vector<RingKey> keys, Random& random) {
 }
 
 absl::StatusOr<KeyRing> KeyRing::Load(const std::string& path, Random& random) {
-  RETURN_IF_ERROR(CheckPrivateFile(path));
-  ASSIGN_OR_RETURN(const Secret text, ReadSecretFile(path, kMostFileBytes));
-  absl::StatusOr<std::vector<RingKey>> keys = ParseKeyRing(text.Reveal());
-  if (!keys.ok()) {
-    return absl::FailedPreconditionError(fmt::format("{}: {}", path, ToStd(keys.status().message())));
-  }
-  return KeyRing(*std::move(keys), random);
+  ASSIGN_OR_RETURN(RingContent ring, ReadKeyRingFile(path));
+  return KeyRing(std::move(ring), random);
 }
 
 absl::Status KeyRing::CreateFile(const std::string& path, Random& random, absl::Time now) {
-  std::vector<RingKey> keys;
-  keys.push_back(
-      {.info = {.version = 1, .state = KeyState::kPrimary, .create_time = now}, .key = Aead::NewKey(random)});
-  return CreatePrivateFile(path, FormatKeyRing(keys).Reveal());
+  return CreateKeyRingFile(path, NewRing(random, now));
+}
+
+std::optional<Secret> KeyRing::audit_seed() const {
+  if (!audit_key_.has_value()) return std::nullopt;
+  return audit_key_->seed.Duplicate();
 }
 
 absl::StatusOr<WrappedKey> KeyRing::Wrap(const Secret& data_key, std::string_view associated) const {

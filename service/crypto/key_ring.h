@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,21 +26,26 @@ class KeyRing final : public KeyWrapper {
   // private, or not a valid ring.
   static absl::StatusOr<KeyRing> Load(const std::string& path, Random& random);
 
-  // Makes a file with one new key, version 1, primary (`lmbrokerd keyring init`). Never overwrites: ALREADY_EXISTS.
+  // Makes the file of a new ring (ring_changes.h). Never overwrites: ALREADY_EXISTS.
   static absl::Status CreateFile(const std::string& path, Random& random, absl::Time now);
 
-  // Every version in the order of the file, the retired ones too (`lmbrokerd keyring list`).
+  // Every version in the order of the file, the retired ones too.
   const std::vector<RingKeyInfo>& keys() const { return infos_; }
+  // The Ed25519 seed (AuditKey::kSeedBytes) that signs the audit trail's checkpoints. Nothing when the ring has none:
+  // one of an early version, to which `lmbrokerd keyring add` adds it.
+  std::optional<Secret> audit_seed() const;
 
+  std::uint32_t PrimaryVersion() const override { return primary_; }
   absl::StatusOr<WrappedKey> Wrap(const Secret& data_key, std::string_view associated) const override;
   absl::StatusOr<Secret> Unwrap(const WrappedKey& wrapped, std::string_view associated) const override;
 
  private:
-  KeyRing(std::vector<RingKey> keys, Random& random);
+  KeyRing(RingContent ring, Random& random);
 
   std::vector<RingKeyInfo> infos_;
   std::map<std::uint32_t, Aead> usable_;
   std::uint32_t primary_ = 0;
+  std::optional<AuditKey> audit_key_;
 };
 
 }  // namespace lmbroker::crypto

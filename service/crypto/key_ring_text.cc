@@ -20,7 +20,7 @@ namespace lmbroker::crypto {
 namespace {
 
 constexpr std::string_view kFormat = "lmbroker-keyring-1";
-constexpr std::size_t kMostKeys = 100;
+static_assert(AuditKey::kSeedBytes == Aead::kKeyBytes);
 constexpr std::array kStates = {KeyState::kPrimary, KeyState::kActive, KeyState::kRetired};
 
 bool ReadState(JsonCursor& json, KeyState& state) {
@@ -63,35 +63,69 @@ bool ReadKey(JsonCursor& json, RingKey& key) {
 bool ReadKeys(JsonCursor& json, std::vector<RingKey>& keys) {
   return json.Array([&] {
     RingKey key;
-    if (keys.size() == kMostKeys || !ReadKey(json, key)) return false;
+    if (keys.size() == kMostRingKeys || !ReadKey(json, key)) return false;
     keys.push_back(std::move(key));
     return true;
   });
 }
 
-bool ReadRing(JsonCursor& json, std::vector<RingKey>& keys) {
+bool ReadAuditKey(JsonCursor& json, std::optional<AuditKey>& audit_key) {
+  AuditKey& key = audit_key.emplace();
   int fields = 0;
-  std::string_view format;
   const bool read = json.Object([&](std::string_view name) {
     ++fields;
-    if (name == "format") return json.String(format) && format == kFormat;
-    if (name == "keys") return ReadKeys(json, keys);
+    if (name == "create_time") return ReadTime(json, key.create_time);
+    if (name == "seed") return ReadKeyBytes(json, key.seed);
     return false;
   });
-  return read && fields == 2 && json.AtEnd();
+  return read && fields == 2;
 }
 
-absl::Status CheckRing(const std::vector<RingKey>& keys) {
+bool ReadRing(JsonCursor& json, RingContent& ring) {
+  bool has_format = false;
+  bool has_keys = false;
+  const bool read = json.Object([&](std::string_view name) {
+    if (name == "format") {
+      std::string_view format;
+      has_format = json.String(format) && format == kFormat;
+      return has_format;
+    }
+    if (name == "highest_version") return json.Integer(ring.highest_version) && ring.highest_version > 0;
+    if (name == "keys") return has_keys = ReadKeys(json, ring.keys);
+    if (name == "audit_key") return ReadAuditKey(json, ring.audit_key);
+    return false;
+  });
+  return read && has_format && has_keys && json.AtEnd();
+}
+
+absl::Status CheckVersions(RingContent& ring) {
   std::set<std::uint32_t> versions;
-  for (const RingKey& key : keys) {
+  for (const RingKey& key : ring.keys) {
     if (!versions.insert(key.info.version).second) {
       return absl::InvalidArgumentError(fmt::format("version {} is there twice", key.info.version));
     }
   }
-  const auto primaries =
-      std::count_if(keys.begin(), keys.end(), [](const RingKey& key) { return key.info.state == KeyState::kPrimary; });
+  if (versions.empty()) return absl::OkStatus();  // CheckPrimary refuses it
+  if (ring.highest_version == 0) ring.highest_version = *versions.rbegin();
+  if (*versions.rbegin() <= ring.highest_version) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("version {} is above highest_version, {}", *versions.rbegin(), ring.highest_version));
+}
+
+absl::Status CheckPrimary(const RingContent& ring) {
+  const auto primaries = std::count_if(ring.keys.begin(), ring.keys.end(),
+                                       [](const RingKey& key) { return key.info.state == KeyState::kPrimary; });
   if (primaries == 1) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("{} keys are primary, exactly one must be", primaries));
+}
+
+std::string TimeText(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
+
+// Appends the bytes in base64, and leaves no other copy of them.
+void AppendKeyBytes(std::string& text, const Secret& key) {
+  std::string bytes = EncodeBase64(key.Reveal());
+  text += bytes;
+  Wipe(bytes.data(), bytes.size());
 }
 
 }  // namespace
@@ -108,31 +142,38 @@ std::string_view KeyStateName(KeyState state) {
   return "unknown";
 }
 
-absl::StatusOr<std::vector<RingKey>> ParseKeyRing(std::string_view text) {
+absl::StatusOr<RingContent> ParseKeyRing(std::string_view text) {
   JsonCursor json(text);
-  std::vector<RingKey> keys;
-  if (!ReadRing(json, keys)) {
+  RingContent ring;
+  if (!ReadRing(json, ring)) {
     return absl::InvalidArgumentError(fmt::format("is not a key ring: wrong near byte {}", json.position()));
   }
-  RETURN_IF_ERROR(CheckRing(keys));
-  return keys;
+  RETURN_IF_ERROR(CheckVersions(ring));
+  RETURN_IF_ERROR(CheckPrimary(ring));
+  return ring;
 }
 
-Secret FormatKeyRing(const std::vector<RingKey>& keys) {
+Secret FormatKeyRing(const RingContent& ring) {
   std::string text;
-  text.reserve(100 + keys.size() * 200);  // never grows: what is left behind by growing is not wiped
-  fmt::format_to(std::back_inserter(text), "{{\n  \"format\": \"{}\",\n  \"keys\": [", kFormat);
+  text.reserve(400 + ring.keys.size() * 200);  // never grows: what is left behind by growing is not wiped
+  fmt::format_to(std::back_inserter(text), "{{\n  \"format\": \"{}\",\n  \"highest_version\": {},\n  \"keys\": [",
+                 kFormat, ring.highest_version);
   std::string_view separator = "\n";
-  for (const RingKey& key : keys) {
-    std::string bytes = EncodeBase64(key.key.Reveal());
-    fmt::format_to(std::back_inserter(text),
-                   R"({}    {{"version": {}, "state": "{}", "create_time": "{}", "key": "{}"}})", separator,
-                   key.info.version, KeyStateName(key.info.state),
-                   absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", key.info.create_time, absl::UTCTimeZone()), bytes);
-    Wipe(bytes.data(), bytes.size());
+  for (const RingKey& key : ring.keys) {
+    fmt::format_to(std::back_inserter(text), R"({}    {{"version": {}, "state": "{}", "create_time": "{}", "key": ")",
+                   separator, key.info.version, KeyStateName(key.info.state), TimeText(key.info.create_time));
+    AppendKeyBytes(text, key.key);
+    text += "\"}";
     separator = ",\n";
   }
-  text += "\n  ]\n}\n";
+  text += "\n  ]";
+  if (ring.audit_key.has_value()) {
+    fmt::format_to(std::back_inserter(text), ",\n  \"audit_key\": {{\"create_time\": \"{}\", \"seed\": \"",
+                   TimeText(ring.audit_key->create_time));
+    AppendKeyBytes(text, ring.audit_key->seed);
+    text += "\"}";
+  }
+  text += "\n}\n";
   Secret result(text);
   Wipe(text.data(), text.size());
   return result;

@@ -22,6 +22,9 @@ class KeyWrapper {
  public:
   virtual ~KeyWrapper() = default;
 
+  // With which version Wrap would wrap now; a record with another one is to be wrapped again. Asks nobody.
+  virtual std::uint32_t PrimaryVersion() const = 0;
+
   // Wraps with the primary version. `associated` is bound: only the same opens it again.
   virtual absl::StatusOr<WrappedKey> Wrap(const Secret& data_key, std::string_view associated) const = 0;
 

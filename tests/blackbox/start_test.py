@@ -212,23 +212,8 @@ class Law8Test(unittest.TestCase):
         self.assertEqual(records, list(range(1, len(records) + 1)))
 
 
-class KeyringTest(unittest.TestCase):
-    """`lmbrokerd keyring`."""
-
-    def test_init_makes_a_file_for_the_owner_and_never_overwrites(self):
-        world = World()
-        self.addCleanup(world.close)
-        ring = world.folder / "keys/new.json"
-        done = run_tool("keyring", "init", str(ring))
-        self.assertEqual((done.returncode, stat.S_IMODE(ring.stat().st_mode)), (0, 0o600), done.stderr)
-        before = ring.read_bytes()
-        self.assertNotEqual(run_tool("keyring", "init", str(ring)).returncode, 0)
-        self.assertEqual(ring.read_bytes(), before)
-        listed = run_tool("keyring", "list", str(ring))
-        self.assertEqual(listed.returncode, 0)
-        self.assertIn("1", listed.stdout)
-        for each in (done, listed):
-            world.evidence.add("lmbrokerd keyring", each.stdout + each.stderr)
+class UsageTest(unittest.TestCase):
+    """The command line of `lmbrokerd`."""
 
     def test_wrong_usage_ends_with_two(self):
         for arguments in ((), ("--nonsense",), ("keyring",), ("keyring", "burn", "x"), ("--config",), ("--check",)):

@@ -41,6 +41,7 @@ namespace lmbroker::core {
 class OneKeyWrapper final : public crypto::KeyWrapper {
  public:
   explicit OneKeyWrapper(Random& random) : aead_(crypto::Aead::NewKey(random), random) {}
+  std::uint32_t PrimaryVersion() const override { return 1; }
   absl::StatusOr<crypto::WrappedKey> Wrap(const Secret& key, std::string_view associated) const override {
     return crypto::WrappedKey{.key_version = 1, .bytes = aead_.Seal(key.Reveal(), associated)};
   }

@@ -25,6 +25,7 @@ class FakeKeyWrapper final : public KeyWrapper {
     for (const std::uint32_t version : {1U, 2U}) keys_.emplace(version, Aead(Aead::NewKey(random), random));
   }
 
+  std::uint32_t PrimaryVersion() const override { return primary; }
   absl::StatusOr<WrappedKey> Wrap(const Secret& data_key, std::string_view associated) const override {
     if (broken) return Refuse(Reason::kSealed, "The key service does not answer.");
     return WrappedKey{.key_version = primary, .bytes = keys_.at(primary).Seal(data_key.Reveal(), associated)};
@@ -137,9 +138,37 @@ TEST_F(EnvelopeTest, OldSealsOpenAfterAPromotionAndNewOnesUseThePrimary) {
   EXPECT_THAT(envelope_.Open(after, binding_), IsOk());
 }
 
+TEST_F(EnvelopeTest, WrappedAgainItIsThePrimarysAndTheSecretIsUntouched) {
+  constexpr std::size_t kWrappedEnd = 7 + Aead::kKeyBytes + Aead::kOverhead;
+  const SealedSecret before = *envelope_.Seal(secret_, binding_);
+  keys_.primary = 2;
+  const auto after = envelope_.Rewrap(before, binding_);
+  ASSERT_THAT(after, IsOk());
+  EXPECT_EQ(after->key_version, 2U);
+  EXPECT_EQ(after->bytes.substr(kWrappedEnd), before.bytes.substr(kWrappedEnd));
+  EXPECT_NE(after->bytes.substr(7, 60), before.bytes.substr(7, 60));
+  EXPECT_TRUE(*envelope_.Open(*after, binding_) == secret_);
+}
+
+TEST_F(EnvelopeTest, WhatDoesNotOpenIsNotWrappedAgain) {
+  const SealedSecret sealed = *envelope_.Seal(secret_, binding_);
+  keys_.primary = 2;
+  Binding other = binding_;
+  other.version = 4;
+  EXPECT_THAT(envelope_.Rewrap(sealed, other), RefusedWith(Reason::kInternal));
+  SealedSecret changed = sealed;
+  changed.key_version = 2;
+  EXPECT_THAT(envelope_.Rewrap(changed, binding_), RefusedWith(Reason::kInternal));
+  for (std::size_t size = 0; size < 7 + Aead::kKeyBytes + Aead::kOverhead; ++size) {
+    const SealedSecret cut{.bytes = sealed.bytes.substr(0, size), .key_version = 1};
+    EXPECT_THAT(envelope_.Rewrap(cut, binding_), RefusedWith(Reason::kInternal)) << size;
+  }
+}
+
 TEST_F(EnvelopeTest, RefusalOfTheKeyServiceIsPassedOn) {
   const SealedSecret sealed = *envelope_.Seal(secret_, binding_);
   keys_.broken = true;
+  EXPECT_THAT(envelope_.Rewrap(sealed, binding_), RefusedWith(Reason::kSealed));
   EXPECT_THAT(envelope_.Seal(secret_, binding_), RefusedWith(Reason::kSealed));
   EXPECT_THAT(envelope_.Open(sealed, binding_), RefusedWith(Reason::kSealed));
 }

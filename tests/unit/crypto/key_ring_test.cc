@@ -60,6 +60,15 @@ TEST_F(KeyRingTest, CreatedFileLoads) {
   EXPECT_EQ(ring->keys()[0].create_time, kNow);
 }
 
+TEST_F(KeyRingTest, AuditSeedIsOfTheRing) {
+  ASSERT_THAT(KeyRing::CreateFile(path_, random_, kNow), IsOk());
+  const auto seed = KeyRing::Load(path_, random_)->audit_seed();
+  ASSERT_TRUE(seed.has_value());
+  EXPECT_EQ(seed->size(), AuditKey::kSeedBytes);
+  EXPECT_TRUE(*seed == *KeyRing::Load(path_, random_)->audit_seed());
+  EXPECT_FALSE(LoadText(RingText(2, 1, 3))->audit_seed().has_value());
+}
+
 TEST_F(KeyRingTest, CreatedFileIsPrivateAndNeverOverwritten) {
   ASSERT_THAT(KeyRing::CreateFile(path_, random_, kNow), IsOk());
   struct stat facts{};
@@ -86,6 +95,7 @@ TEST_F(KeyRingTest, WrapsWithThePrimaryAndUnwraps) {
   const auto wrapped = ring->Wrap(data_key_, "associated");
   ASSERT_THAT(wrapped, IsOk());
   EXPECT_EQ(wrapped->key_version, 2U);
+  EXPECT_EQ(ring->PrimaryVersion(), 2U);
   const auto data_key = ring->Unwrap(*wrapped, "associated");
   ASSERT_THAT(data_key, IsOk());
   EXPECT_TRUE(*data_key == data_key_);
