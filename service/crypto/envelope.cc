@@ -137,23 +137,22 @@ absl::StatusOr<Secret> Envelope::Open(const SealedSecret& sealed, const ValueBin
   return *std::move(secret);
 }
 
+absl::StatusOr<SealedSecret> Envelope::Rewrap(const SealedSecret& sealed, const Binding& binding) const {
+  ASSIGN_OR_RETURN(std::optional<SealedSecret> again, RewrapWith(sealed, AssociatedOf(binding)));
+  if (!again.has_value()) return DoesNotOpen(binding);
+  return *std::move(again);
+}
+
+absl::StatusOr<SealedSecret> Envelope::Rewrap(const SealedSecret& sealed, const ValueBinding& binding) const {
+  ASSIGN_OR_RETURN(std::optional<SealedSecret> again, RewrapWith(sealed, AssociatedOf(binding)));
+  if (!again.has_value()) return DoesNotOpen(binding);
+  return *std::move(again);
+}
+
 absl::StatusOr<SealedSecret> Envelope::SealWith(const Secret& secret, const Associated& associated) const {
   Secret data_key = Aead::NewKey(*random_);
-<<<<<<< HEAD
   ASSIGN_OR_RETURN(const WrappedKey wrapped, keys_->Wrap(data_key, associated.data_key));
-  if (wrapped.bytes.size() > kMostWrappedBytes) {
-    return Refuse(Reason::kInternal, "The key service wraps a data key in more than 64 KiB; check its configuration.");
-  }
-  SealedSecret sealed{.bytes = {kFormat}, .key_version = wrapped.key_version};
-  AppendBigEndian(sealed.bytes, wrapped.key_version, 4);
-  AppendBigEndian(sealed.bytes, wrapped.bytes.size(), 2);
-  sealed.bytes += wrapped.bytes;
-  sealed.bytes += Aead(std::move(data_key), *random_).Seal(secret.Reveal(), associated.secret);
-  return sealed;
-=======
-  ASSIGN_OR_RETURN(const WrappedKey wrapped, keys_->Wrap(data_key, DataKeyData(binding)));
-  return Join(wrapped, Aead(std::move(data_key), *random_).Seal(secret.Reveal(), SecretData(binding)));
->>>>>>> 8afc154 (crypto: a key ring has an audit key, and a life of its keys: add, promote, retire, purge)
+  return Join(wrapped, Aead(std::move(data_key), *random_).Seal(secret.Reveal(), associated.secret));
 }
 
 absl::StatusOr<std::optional<Secret>> Envelope::OpenWith(const SealedSecret& sealed,
@@ -166,12 +165,13 @@ absl::StatusOr<std::optional<Secret>> Envelope::OpenWith(const SealedSecret& sea
   return Aead(std::move(data_key), *random_).Open(parts->sealed, associated.secret);
 }
 
-absl::StatusOr<SealedSecret> Envelope::Rewrap(const SealedSecret& sealed, const Binding& binding) const {
+absl::StatusOr<std::optional<SealedSecret>> Envelope::RewrapWith(const SealedSecret& sealed,
+                                                                 const Associated& associated) const {
   const std::optional<Parts> parts = Split(sealed.bytes);
-  if (!parts.has_value() || parts->key_version != sealed.key_version) return DoesNotOpen(binding);
+  if (!parts.has_value() || parts->key_version != sealed.key_version) return std::nullopt;
   const WrappedKey wrapped{.key_version = parts->key_version, .bytes = std::string(parts->wrapped_key)};
-  ASSIGN_OR_RETURN(const Secret data_key, keys_->Unwrap(wrapped, DataKeyData(binding)));
-  ASSIGN_OR_RETURN(const WrappedKey again, keys_->Wrap(data_key, DataKeyData(binding)));
+  ASSIGN_OR_RETURN(const Secret data_key, keys_->Unwrap(wrapped, associated.data_key));
+  ASSIGN_OR_RETURN(const WrappedKey again, keys_->Wrap(data_key, associated.data_key));
   return Join(again, parts->sealed);
 }
 

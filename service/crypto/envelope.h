@@ -52,14 +52,13 @@ class Envelope {
   // at hand.
   absl::StatusOr<Secret> Open(const SealedSecret& sealed, const Binding& binding) const;
 
-<<<<<<< HEAD
   // The same for a secret of the broker's own.
   absl::StatusOr<SealedSecret> Seal(const Secret& secret, const ValueBinding& binding) const;
   absl::StatusOr<Secret> Open(const SealedSecret& sealed, const ValueBinding& binding) const;
-=======
+
   // The same secret, its data key wrapped with the primary version. The secret itself is not opened. Errors as of Open.
   absl::StatusOr<SealedSecret> Rewrap(const SealedSecret& sealed, const Binding& binding) const;
->>>>>>> 8afc154 (crypto: a key ring has an audit key, and a life of its keys: add, promote, retire, purge)
+  absl::StatusOr<SealedSecret> Rewrap(const SealedSecret& sealed, const ValueBinding& binding) const;
 
  private:
   // A binding as bytes, one text for each layer.
@@ -73,6 +72,8 @@ class Envelope {
   absl::StatusOr<SealedSecret> SealWith(const Secret& secret, const Associated& associated) const;
   // Nothing when it does not open.
   absl::StatusOr<std::optional<Secret>> OpenWith(const SealedSecret& sealed, const Associated& associated) const;
+  absl::StatusOr<std::optional<SealedSecret>> RewrapWith(const SealedSecret& sealed,
+                                                         const Associated& associated) const;
 
   const KeyWrapper* keys_;
   Random* random_;
