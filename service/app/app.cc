@@ -91,7 +91,9 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
   ASSIGN_OR_RETURN(crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, *parts.random));
   parts.keys = std::make_unique<crypto::KeyRing>(std::move(keys));
   parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
-  ASSIGN_OR_RETURN(parts.store, store::SqliteStore::Open({.path = config.store}));
+  ASSIGN_OR_RETURN(parts.store,
+                   store::SqliteStore::Open({.path = config.store, .counter = config.store_counter}, *parts.random));
+  RETURN_IF_ERROR(parts.store->Unlock(*parts.envelope));
   ASSIGN_OR_RETURN(parts.custody, core::Custody::Open(*parts.store, *parts.envelope, *parts.clock));
   parts.files = std::make_unique<audit::PosixFileSystem>();
   ASSIGN_OR_RETURN(parts.audit, audit::FileLog::Open(AuditOf(config.audit), *parts.files, *parts.clock, *parts.logger,

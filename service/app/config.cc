@@ -37,9 +37,7 @@ class ConfigReader {
     ReadListen(file.listen());
     config_.ops.address = values_.Address("ops.address", file.ops().address());
     config_.ops.address_file = values_.NewFile("ops.address_file", file.ops().address_file());
-    if (values_.Require("store.sqlite.path", file.store().sqlite().path())) {
-      config_.store = values_.NewFile("store.sqlite.path", file.store().sqlite().path());
-    }
+    ReadStore(file.store().sqlite());
     ReadKeyring(file.keyring());
     ReadAudit(file.audit());
     ReadLog(file.log());
@@ -99,6 +97,13 @@ class ConfigReader {
     if (values_.Require("listen.tls.client_ca", file.client_ca())) {
       values_.Check("listen.tls.client_ca", CheckCertificates(listen.client_ca));
     }
+  }
+
+  void ReadStore(const v1::Sqlite& file) {
+    if (!values_.Require("store.sqlite.path", file.path())) return;
+    config_.store = values_.NewFile("store.sqlite.path", file.path());
+    config_.store_counter =
+        file.counter().empty() ? config_.store + ".counter" : values_.NewFile("store.sqlite.counter", file.counter());
   }
 
   void ReadKeyring(const v1::KeyRing& file) {

@@ -59,8 +59,9 @@ struct Config {
 
   Listen listen;
   Ops ops;
-  std::string store;    // the SQLite file
-  std::string keyring;  // the key ring file
+  std::string store;          // the SQLite file
+  std::string store_counter;  // its counter file
+  std::string keyring;        // the key ring file
   std::string policy_file;
   std::shared_ptr<const policy::Policy> policy;
   AuditFile audit;

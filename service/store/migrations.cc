@@ -74,7 +74,34 @@ CREATE TABLE creates (
 ) STRICT;
 CREATE INDEX creates_open ON creates (sequence) WHERE phase IN ('INTENDED', 'COMMITTED');
 )sql",
+    // Version 2 knows its own integrity. `integrity` has one row once the store was first opened with a key.
+    R"sql(
+PRAGMA user_version = 2;
+
+CREATE TABLE sealed_values (
+  name          TEXT    NOT NULL PRIMARY KEY,
+  sealed        BLOB    NOT NULL,
+  key_version   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settings (
+  name          TEXT    NOT NULL PRIMARY KEY,
+  value         TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE integrity (
+  id            INTEGER PRIMARY KEY CHECK (id = 1),
+  store_id      BLOB    NOT NULL,
+  counter       INTEGER NOT NULL CHECK (counter > 0),
+  nonce         BLOB    NOT NULL,
+  sums          BLOB    NOT NULL,
+  hash          BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX creates_by_caller ON creates (caller, phase);
+)sql",
 };
+static_assert(kSteps.size() == kNewestVersion);
 
 absl::StatusOr<std::int64_t> ReadInteger(const Database& database, std::string_view sql) {
   ASSIGN_OR_RETURN(Statement statement, database.Prepare(sql));
@@ -82,32 +109,32 @@ absl::StatusOr<std::int64_t> ReadInteger(const Database& database, std::string_v
   return has_row ? statement.TakeInteger() : 0;
 }
 
-absl::StatusOr<std::int64_t> Version(const Database& database) { return ReadInteger(database, "PRAGMA user_version"); }
-
 }  // namespace
+
+absl::StatusOr<std::int64_t> SchemaVersion(const Database& database) {
+  return ReadInteger(database, "PRAGMA user_version");
+}
 
 absl::Status CheckIdentity(const Database& database) {
   ASSIGN_OR_RETURN(const std::int64_t application, ReadInteger(database, "PRAGMA application_id"));
-  ASSIGN_OR_RETURN(const std::int64_t version, Version(database));
+  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(database));
   ASSIGN_OR_RETURN(const std::int64_t objects, ReadInteger(database, "SELECT count(*) FROM sqlite_schema"));
   const bool empty = application == 0 && version == 0 && objects == 0;
   if (!empty && (application != kApplicationId || version < 1)) {
     return absl::InvalidArgumentError("is not a database of lmbroker, and was not touched");
   }
-  if (version > static_cast<std::int64_t>(kSteps.size())) {
+  if (version > kNewestVersion) {
     return absl::InvalidArgumentError(
         fmt::format("has schema version {}, this program knows {} at most; it was not touched: run a later lmbroker",
-                    version, kSteps.size()));
+                    version, kNewestVersion));
   }
   return absl::OkStatus();
 }
 
 absl::Status Migrate(const Database& database) {
-  ASSIGN_OR_RETURN(const std::int64_t version, Version(database));
+  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(database));
   for (std::size_t step = static_cast<std::size_t>(version); step < kSteps.size(); ++step) {
-    ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
     RETURN_IF_ERROR(database.Execute(kSteps.at(step)));
-    RETURN_IF_ERROR(transaction.Commit());
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 namespace lmbroker::store {
 
@@ -12,7 +15,13 @@ inline constexpr int kApplicationId = 0x4C4D626B;
 // OK for an empty file and for one of ours whose schema this program knows. Reads only; INVALID_ARGUMENT otherwise.
 absl::Status CheckIdentity(const Database& database);
 
-// Brings the schema to the newest version, one transaction a step: a kill in between leaves a whole earlier version.
+// The version of its schema: 0 for an empty file.
+absl::StatusOr<std::int64_t> SchemaVersion(const Database& database);
+
+inline constexpr std::int64_t kFirstSealedVersion = 2;  // from which on the table `integrity` is there
+inline constexpr std::int64_t kNewestVersion = 2;
+
+// Brings the schema to the newest version, within the caller's transaction: a kill in between leaves the earlier one.
 absl::Status Migrate(const Database& database);
 
 }  // namespace lmbroker::store

@@ -68,4 +68,12 @@ struct CreateIntent {
   absl::Time create_time;
 };
 
+// A secret of the broker's own, by a name of the program's, sealed under that name (crypto::ValueBinding).
+struct SealedValue {
+  std::string name;
+  SealedSecret secret;
+
+  bool operator==(const SealedValue&) const = default;
+};
+
 }  // namespace lmbroker::store

@@ -7,6 +7,7 @@
 
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
+#include "service/store/row_bytes.h"
 
 namespace lmbroker::store {
 namespace {
@@ -17,6 +18,12 @@ const char* Data(std::string_view value) { return value.empty() ? "" : value.dat
 }  // namespace
 
 absl::Status SqliteFailure(int code) {
+  if (const int kind = code & 0xFF; kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB) {
+    return Refuse(Reason::kStoreUnavailable,
+                  fmt::format("The broker's database is damaged ({}, SQLite code {}); restore a backup with `lmbrokerd "
+                              "restore`.",
+                              sqlite3_errstr(code), code));
+  }
   return Refuse(Reason::kStoreUnavailable,
                 fmt::format("The broker's store failed ({}, SQLite code {}); nothing was changed, retry when its disk "
                             "is well.",
@@ -111,6 +118,13 @@ std::optional<std::string> Statement::TakeOptionalText() {
   const bool null = NextIsNull();
   std::string value = TakeText();
   return null ? std::nullopt : std::optional(std::move(value));
+}
+
+std::string Statement::RowBytes() const {
+  std::string row;
+  const int columns = sqlite3_data_count(statement_.get());
+  for (int column = 0; column < columns; ++column) AppendColumn(row, statement_.get(), column);
+  return row;
 }
 
 std::optional<absl::Time> Statement::TakeOptionalTime() {

@@ -49,6 +49,9 @@ class Statement {
   std::optional<std::string> TakeOptionalText();
   std::optional<absl::Time> TakeOptionalTime();
 
+  // All columns of the row, whatever was taken of it, in an encoding that no two rows share.
+  std::string RowBytes() const;
+
  private:
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }

@@ -1,10 +1,15 @@
 #include "service/store/sqlite_store.h"
 
+#include <cstdint>
+
+#include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/store/create_rows.h"
 #include "service/store/credential_rows.h"
+#include "service/store/migrations.h"
 #include "service/store/record_rules.h"
 #include "service/store/token_rows.h"
+#include "service/store/value_rows.h"
 
 namespace lmbroker::store {
 namespace {
@@ -15,19 +20,56 @@ absl::Status RemoveCredential(const Database& database, const CredentialName& na
   return DeleteCredentialRow(database, name);
 }
 
+absl::Status Locked() {
+  return Refuse(Reason::kSealed, "The broker is sealed, and changes nothing in its store; an operator can unseal it.");
+}
+
+// Version 1 has no tables for values.
+absl::StatusOr<bool> HasValues(const Database& database) {
+  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(database));
+  return version >= kFirstSealedVersion;
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const Options& options) {
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const Options& options, Random& random) {
   ASSIGN_OR_RETURN(Database database, Database::Open(options.path, options.wait));
-  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database)));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database), options, random));
+}
+
+absl::Status SqliteStore::Unlock(const crypto::Envelope& envelope) {
+  return UnlockWith(envelope, Integrity::Origin::kInPlace);
+}
+
+absl::Status SqliteStore::UnlockRestored(const crypto::Envelope& envelope) {
+  return UnlockWith(envelope, Integrity::Origin::kRestored);
+}
+
+absl::Status SqliteStore::UnlockWith(const crypto::Envelope& envelope, Integrity::Origin origin) {
+  const MutexLock lock(mutex_);
+  integrity_.reset();
+  ASSIGN_OR_RETURN(
+      integrity_, Integrity::Unlock({.database = database_, .counter = counter_, .random = random_}, envelope, origin));
+  return absl::OkStatus();
+}
+
+void SqliteStore::Lock() {
+  const MutexLock lock(mutex_);
+  integrity_.reset();
 }
 
 template <class Work>
 absl::Status SqliteStore::Write(Work work) {
   const MutexLock lock(mutex_);
+  if (integrity_ == nullptr) return Locked();
+  RETURN_IF_ERROR(integrity_->CatchUp());
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database_));
+  RETURN_IF_ERROR(integrity_->Begin());
   RETURN_IF_ERROR(work(database_));
-  return transaction.Commit();
+  RETURN_IF_ERROR(integrity_->Seal());
+  RETURN_IF_ERROR(transaction.Commit());
+  integrity_->Committed();
+  return absl::OkStatus();
 }
 
 absl::Status SqliteStore::InsertCredential(const CredentialRecord& record) {
@@ -97,6 +139,30 @@ absl::Status SqliteStore::EndCreate(std::string_view marker, CreatePhase phase) 
 absl::StatusOr<std::vector<CreateIntent>> SqliteStore::OpenCreates() {
   const MutexLock lock(mutex_);
   return ListOpenCreateRows(database_);
+}
+
+absl::StatusOr<std::vector<SealedValue>> SqliteStore::ListSealedValues() {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(const bool has_values, HasValues(database_));
+  if (!has_values) return std::vector<SealedValue>();
+  return ListSealedValueRows(database_);
+}
+
+absl::Status SqliteStore::PutSealedValue(const SealedValue& value) {
+  return Write([&](const Database& database) { return PutSealedValueRow(database, value); });
+}
+
+absl::StatusOr<std::optional<std::string>> SqliteStore::GetSetting(std::string_view name) {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(const bool has_values, HasValues(database_));
+  if (!has_values) return std::nullopt;
+  return GetSettingRow(database_, name);
+}
+
+absl::Status SqliteStore::PutSetting(std::string_view name, const std::optional<std::string>& value) {
+  return Write([&](const Database& database) {
+    return value.has_value() ? PutSettingRow(database, name, *value) : DeleteSettingRow(database, name);
+  });
 }
 
 }  // namespace lmbroker::store

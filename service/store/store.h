@@ -1,24 +1,35 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
 #include "service/base/names.h"
+#include "service/crypto/envelope.h"
 #include "service/store/records.h"
 
 namespace lmbroker::store {
 
 // What the broker remembers. Every method is one transaction: done and on disk when it returns OK, without effect
 // otherwise. Blocks on the disk; never call it from the data path. Safe for concurrent use.
+// A store opens locked: what it holds can be read, but was not verified, and every change is refused with SEALED until
+// Unlock.
 // STORE_UNAVAILABLE when the disk or database fails. (If the very disk fails while it is told to keep a change, that
 // change may be there after a restart all the same; never half of it.)
 // INTERNAL for records that contradict themselves or the store: a defect of the caller.
 class Store {
  public:
   virtual ~Store() = default;
+
+  // Opens the store's own key with the `envelope` (a new store gets one, sealed with it), verifies with it everything
+  // that is stored, and lets changes in. Each call verifies anew. SEALED, and the store is locked: the key does not
+  // open, or the store is not what the broker wrote last; the message says what was found and what to do.
+  virtual absl::Status Unlock(const crypto::Envelope& envelope) = 0;
+  // Wipes the store's key. Waits for the change that is under way.
+  virtual void Lock() = 0;
 
   // CREDENTIAL_EXISTS if the name is taken.
   virtual absl::Status InsertCredential(const CredentialRecord& record) = 0;
@@ -49,6 +60,17 @@ class Store {
   virtual absl::Status EndCreate(std::string_view marker, CreatePhase phase) = 0;
   // Creates that are neither finished nor abandoned, oldest first: what recovery starts from.
   virtual absl::StatusOr<std::vector<CreateIntent>> OpenCreates() = 0;
+
+  // Secrets of the broker's own, the store's key among them, by name: what is to be wrapped again when the key ring
+  // changes, beside the credentials.
+  virtual absl::StatusOr<std::vector<SealedValue>> ListSealedValues() = 0;
+  // In the place of the one that has the name, if there is one.
+  virtual absl::Status PutSealedValue(const SealedValue& value) = 0;
+
+  // What the broker has to know after a restart, by name; nothing when it is not set.
+  virtual absl::StatusOr<std::optional<std::string>> GetSetting(std::string_view name) = 0;
+  // Unset with no value.
+  virtual absl::Status PutSetting(std::string_view name, const std::optional<std::string>& value) = 0;
 };
 
 }  // namespace lmbroker::store

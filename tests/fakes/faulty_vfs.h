@@ -4,8 +4,10 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <new>
+#include <utility>
 
 namespace lmbroker {
 
@@ -34,6 +36,8 @@ class FaultyVfs {
     failures_ = 0;
   }
   void Heal() { good_ = std::numeric_limits<int>::max(); }
+  // Calls `look` before and after each change of the disk: what lies there then is what a kill would leave.
+  void WatchWith(std::function<void()> look) { look_ = std::move(look); }
   // Changes that failed since FailAfter.
   int failures() const { return failures_; }
 
@@ -48,15 +52,17 @@ class FaultyVfs {
   static File* Of(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
   static sqlite3_file* Real(sqlite3_file* file) { return Of(file)->real(); }
 
-  // SQLITE_OK when the next change may happen.
-  int Change() {
-    if (good_ == std::numeric_limits<int>::max()) return SQLITE_OK;
-    if (good_ > 0) {
-      --good_;
-      return SQLITE_OK;
+  template <class Work>
+  int Change(Work work) {
+    if (good_ == 0) {
+      ++failures_;
+      return code_;
     }
-    ++failures_;
-    return code_;
+    if (good_ != std::numeric_limits<int>::max()) --good_;
+    if (look_) look_();
+    const int code = work();
+    if (look_) look_();
+    return code;
   }
 
   static int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
@@ -71,14 +77,14 @@ class FaultyVfs {
     return Real(f)->pMethods->xRead(Real(f), out, size, at);
   }
   static int Write(sqlite3_file* f, const void* data, int size, sqlite3_int64 at) {
-    const int code = Of(f)->vfs->Change();
-    return code != SQLITE_OK ? code : Real(f)->pMethods->xWrite(Real(f), data, size, at);
+    return Of(f)->vfs->Change([&] { return Real(f)->pMethods->xWrite(Real(f), data, size, at); });
   }
   static int Truncate(sqlite3_file* f, sqlite3_int64 size) {
-    const int code = Of(f)->vfs->Change();
-    return code != SQLITE_OK ? code : Real(f)->pMethods->xTruncate(Real(f), size);
+    return Of(f)->vfs->Change([&] { return Real(f)->pMethods->xTruncate(Real(f), size); });
   }
-  static int Sync(sqlite3_file* f, int) { return Of(f)->vfs->Change(); }
+  static int Sync(sqlite3_file* f, int) {
+    return Of(f)->vfs->Change([] { return SQLITE_OK; });
+  }
   static int FileSize(sqlite3_file* f, sqlite3_int64* size) { return Real(f)->pMethods->xFileSize(Real(f), size); }
   static int Lock(sqlite3_file* f, int level) { return Real(f)->pMethods->xLock(Real(f), level); }
   static int Unlock(sqlite3_file* f, int level) { return Real(f)->pMethods->xUnlock(Real(f), level); }
@@ -91,8 +97,17 @@ class FaultyVfs {
   static int SectorSize(sqlite3_file* f) { return Real(f)->pMethods->xSectorSize(Real(f)); }
   static int Characteristics(sqlite3_file* f) { return Real(f)->pMethods->xDeviceCharacteristics(Real(f)); }
 
-  // Version 1: without shared memory, which a database in exclusive mode does not use.
-  static constexpr sqlite3_io_methods kMethods = {.iVersion = 1,
+  // The index of the write-ahead log is in shared memory, which is not the disk.
+  static int ShmMap(sqlite3_file* f, int page, int size, int extend, void volatile** out) {
+    return Real(f)->pMethods->xShmMap(Real(f), page, size, extend, out);
+  }
+  static int ShmLock(sqlite3_file* f, int offset, int count, int flags) {
+    return Real(f)->pMethods->xShmLock(Real(f), offset, count, flags);
+  }
+  static void ShmBarrier(sqlite3_file* f) { Real(f)->pMethods->xShmBarrier(Real(f)); }
+  static int ShmUnmap(sqlite3_file* f, int remove) { return Real(f)->pMethods->xShmUnmap(Real(f), remove); }
+
+  static constexpr sqlite3_io_methods kMethods = {.iVersion = 2,
                                                   .xClose = &Close,
                                                   .xRead = &Read,
                                                   .xWrite = &Write,
@@ -104,13 +119,18 @@ class FaultyVfs {
                                                   .xCheckReservedLock = &CheckReservedLock,
                                                   .xFileControl = &FileControl,
                                                   .xSectorSize = &SectorSize,
-                                                  .xDeviceCharacteristics = &Characteristics};
+                                                  .xDeviceCharacteristics = &Characteristics,
+                                                  .xShmMap = &ShmMap,
+                                                  .xShmLock = &ShmLock,
+                                                  .xShmBarrier = &ShmBarrier,
+                                                  .xShmUnmap = &ShmUnmap};
 
   sqlite3_vfs* base_;
   sqlite3_vfs vfs_;
   int good_ = std::numeric_limits<int>::max();
   int code_ = SQLITE_IOERR;
   int failures_ = 0;
+  std::function<void()> look_;
 };
 
 }  // namespace lmbroker

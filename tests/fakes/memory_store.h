@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -14,12 +16,34 @@
 #include "service/base/status_macros.h"
 #include "service/store/record_rules.h"
 #include "service/store/store.h"
+#include "service/store/store_key.h"
 
 namespace lmbroker {
 
-// A Store in memory that fails when the test says so. Keeps the contract of Store (tests/contract/store_contract_test).
+// A Store in memory that fails when the test says so. Keeps the contract of Store (tests/contract/store_contract_test),
+// but for one thing: it begins unlocked.
 class MemoryStore final : public store::Store {
  public:
+  absl::Status Unlock(const crypto::Envelope& envelope) override {
+    const MutexLock lock(mutex_);
+    locked_ = true;
+    RETURN_IF_ERROR(Call());
+    const auto found = sealed_values_.find(std::string(store::StoreKey::kName));
+    if (found == sealed_values_.end()) {
+      ASSIGN_OR_RETURN(store::SealedSecret key, envelope.Seal(Secret("a store key"), kKeyBinding));
+      sealed_values_.emplace(store::StoreKey::kName, std::move(key));
+    } else if (!envelope.Open(found->second, kKeyBinding).ok()) {
+      return Refuse(Reason::kSealed, "The store's key does not open with this key ring.");
+    }
+    locked_ = false;
+    return absl::OkStatus();
+  }
+
+  void Lock() override {
+    const MutexLock lock(mutex_);
+    locked_ = true;
+  }
+
   // After `good` further calls, `bad` calls fail with STORE_UNAVAILABLE and without effect.
   void FailAfter(int good, int bad = 1) {
     const MutexLock lock(mutex_);
@@ -29,7 +53,7 @@ class MemoryStore final : public store::Store {
 
   absl::Status InsertCredential(const store::CredentialRecord& record) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     RETURN_IF_ERROR(CheckCredential(record));
     return Insert(record);
   }
@@ -55,7 +79,7 @@ class MemoryStore final : public store::Store {
 
   absl::Status UpdateCredential(const store::CredentialRecord& record) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     RETURN_IF_ERROR(CheckCredential(record));
     const auto found = credentials_.find(record.name);
     if (found == credentials_.end()) return UnknownCredential();
@@ -65,7 +89,7 @@ class MemoryStore final : public store::Store {
 
   absl::Status DeleteCredential(const CredentialName& name) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     if (!credentials_.contains(name)) return UnknownCredential();
     Remove(name);
     return absl::OkStatus();
@@ -91,7 +115,7 @@ class MemoryStore final : public store::Store {
 
   absl::Status DeleteToken(const TokenName& name) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     std::vector<CredentialName> bound;
     for (const auto& [credential, record] : credentials_) {
       if (record.token == name) bound.push_back(credential);
@@ -103,7 +127,7 @@ class MemoryStore final : public store::Store {
 
   absl::Status BeginCreate(const store::CreateIntent& intent) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     RETURN_IF_ERROR(CheckIntent(intent));
     if (FindCreate(intent.marker) != creates_.end()) return Refuse(Reason::kInternal, "The marker is not new.");
     creates_.push_back(intent);
@@ -113,7 +137,7 @@ class MemoryStore final : public store::Store {
   absl::Status CommitCreate(std::string_view marker, const store::TokenRecord& token,
                             const std::optional<store::CredentialRecord>& credential) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     const auto create = FindCreate(marker);
     if (create == creates_.end()) return Refuse(Reason::kInternal, "The marker is unknown.");
     RETURN_IF_ERROR(CheckCommit(*create, token, credential));
@@ -127,7 +151,7 @@ class MemoryStore final : public store::Store {
 
   absl::Status EndCreate(std::string_view marker, store::CreatePhase phase) override {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Call());
+    RETURN_IF_ERROR(Change());
     RETURN_IF_ERROR(store::CheckEnd(phase));
     const auto create = FindCreate(marker);
     if (create == creates_.end()) return Refuse(Reason::kInternal, "The marker is unknown.");
@@ -147,7 +171,42 @@ class MemoryStore final : public store::Store {
     return open;
   }
 
+  absl::StatusOr<std::vector<store::SealedValue>> ListSealedValues() override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::SealedValue> values;
+    for (const auto& [name, secret] : sealed_values_) values.push_back({.name = name, .secret = secret});
+    return values;
+  }
+
+  absl::Status PutSealedValue(const store::SealedValue& value) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    sealed_values_.insert_or_assign(value.name, value.secret);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::optional<std::string>> GetSetting(std::string_view name) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    const auto found = settings_.find(name);
+    return found == settings_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  absl::Status PutSetting(std::string_view name, const std::optional<std::string>& value) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    if (value.has_value()) {
+      settings_.insert_or_assign(std::string(name), *value);
+    } else {
+      settings_.erase(std::string(name));
+    }
+    return absl::OkStatus();
+  }
+
  private:
+  static constexpr crypto::ValueBinding kKeyBinding{store::StoreKey::kName};
+
   static absl::Status UnknownCredential() {
     return Refuse(Reason::kUnknownCredential, "The broker has no such credential.");
   }
@@ -160,6 +219,12 @@ class MemoryStore final : public store::Store {
       return Refuse(Reason::kStoreUnavailable, "The test made the store fail.");
     }
     return absl::OkStatus();
+  }
+
+  // The same for a change.
+  absl::Status Change() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    RETURN_IF_ERROR(Call());
+    return locked_ ? Refuse(Reason::kSealed, "The store is locked.") : absl::OkStatus();
   }
 
   absl::Status Insert(const store::CredentialRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -181,6 +246,9 @@ class MemoryStore final : public store::Store {
   Mutex mutex_;
   int good_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int bad_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool locked_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<std::string, store::SealedSecret> sealed_values_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string, std::less<>> settings_ ABSL_GUARDED_BY(mutex_);
   std::map<CredentialName, store::CredentialRecord> credentials_ ABSL_GUARDED_BY(mutex_);
   std::map<TokenName, store::TokenRecord> tokens_ ABSL_GUARDED_BY(mutex_);
   std::vector<store::CreateIntent> creates_ ABSL_GUARDED_BY(mutex_);

@@ -32,28 +32,11 @@
 #include "tests/fakes/fake_random.h"
 #include "tests/fakes/fake_scheduler.h"
 #include "tests/fakes/memory_store.h"
+#include "tests/fakes/one_key_wrapper.h"
 #include "tests/fakes/recording_audit_log.h"
 #include "tests/support/status_matchers.h"
 
 namespace lmbroker::core {
-
-// A key ring of one key.
-class OneKeyWrapper final : public crypto::KeyWrapper {
- public:
-  explicit OneKeyWrapper(Random& random) : aead_(crypto::Aead::NewKey(random), random) {}
-  std::uint32_t PrimaryVersion() const override { return 1; }
-  absl::StatusOr<crypto::WrappedKey> Wrap(const Secret& key, std::string_view associated) const override {
-    return crypto::WrappedKey{.key_version = 1, .bytes = aead_.Seal(key.Reveal(), associated)};
-  }
-  absl::StatusOr<Secret> Unwrap(const crypto::WrappedKey& wrapped, std::string_view associated) const override {
-    auto key = aead_.Open(wrapped.bytes, associated);
-    if (!key.has_value()) return Refuse(Reason::kInternal, "Does not unwrap.");
-    return *std::move(key);
-  }
-
- private:
-  crypto::Aead aead_;
-};
 
 // The portal `acme` with its master `root` imported; the callers `operators` (operator) and `inventory` (token verbs on
 // admin 32, for Bearer tokens with hand-over, for LMv1 tokens without), and `stranger` (nothing).

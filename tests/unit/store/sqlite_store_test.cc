@@ -17,6 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/open_store.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_records.h"
 #include "tests/support/temp_dir.h"
@@ -53,9 +54,7 @@ std::string Sql(const std::string& path, const std::string& sql) {
 
 class SqliteStoreTest : public testing::Test {
  protected:
-  absl::StatusOr<std::unique_ptr<SqliteStore>> Open() const {
-    return SqliteStore::Open({.path = path_, .wait = absl::ZeroDuration()});
-  }
+  absl::StatusOr<std::unique_ptr<SqliteStore>> Open() const { return OpenUnlocked(path_); }
 
   // Expects that opening fails with `problem` and changes no byte of the file.
   void ExpectRefusedUntouched(const std::string& problem) const {
@@ -95,7 +94,7 @@ TEST_F(SqliteStoreTest, JournalAndSyncModesAreThePromisedOnes) {
   ASSERT_THAT(Open(), IsOk());
   EXPECT_EQ(Sql(path_, "PRAGMA journal_mode"), "wal");
   EXPECT_EQ(Sql(path_, "PRAGMA application_id"), std::to_string(0x4C4D626B));
-  EXPECT_EQ(Sql(path_, "PRAGMA user_version"), "1");
+  EXPECT_EQ(Sql(path_, "PRAGMA user_version"), "2");
   const auto database = Database::Open(path_, absl::ZeroDuration());
   ASSERT_THAT(database, IsOk());
   for (const auto& [pragma, expected] :
@@ -166,9 +165,11 @@ TEST_F(SqliteStoreTest, LaterSchemaIsRefusedUntouched) {
   {
     ASSERT_THAT((*Open())->InsertCredential(MakeCredential(reader_)), IsOk());
   }
+  const std::string counter = ReadFile(path_ + ".counter");
+  Sql(path_, "PRAGMA user_version = 3");
+  ExpectRefusedUntouched("schema version 3, this program knows 2");
+  EXPECT_EQ(ReadFile(path_ + ".counter"), counter);
   Sql(path_, "PRAGMA user_version = 2");
-  ExpectRefusedUntouched("schema version 2, this program knows 1");
-  Sql(path_, "PRAGMA user_version = 1");
   EXPECT_THAT((*Open())->GetCredential(reader_), IsOk());
 }
 
@@ -187,17 +188,17 @@ TEST_F(SqliteStoreTest, LaterSchemaInTheLogIsRefusedAndTheLogStays) {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
     sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 2", nullptr, nullptr, nullptr), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 3", nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(database);
   }
   const std::string log = ReadFile(path_ + "-wal");
   ASSERT_FALSE(log.empty());
-  ExpectRefusedUntouched("schema version 2");
+  ExpectRefusedUntouched("schema version 3");
   EXPECT_EQ(ReadFile(path_ + "-wal"), log);
 }
 
 TEST_F(SqliteStoreTest, MissingFolderIsNamed) {
-  EXPECT_THAT(SqliteStore::Open({.path = directory_ / "none/store.db"}),
+  EXPECT_THAT(OpenLocked(directory_ / "none/store.db"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("none/store.db")));
 }
 
@@ -207,7 +208,7 @@ TEST_F(SqliteStoreTest, RowThatTheBrokerDidNotWriteIsAnErrorNotACrash) {
   }
   const auto broken = [this](const std::string& sql) {
     Sql(path_, "PRAGMA ignore_check_constraints = 1; " + sql);
-    const auto store = Open();
+    const auto store = OpenLocked(path_);
     ASSERT_THAT(store, IsOk());
     EXPECT_THAT((*store)->ListCredentials(std::nullopt), RefusedWith(Reason::kStoreUnavailable)) << sql;
   };
