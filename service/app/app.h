@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,7 +10,9 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
+#include "service/app/caller_tokens.h"
 #include "service/app/config.h"
+#include "service/app/listener_tls.h"
 #include "service/app/policy_watch.h"
 #include "service/audit/file_log.h"
 #include "service/audit/posix_file_system.h"
@@ -59,7 +62,7 @@ class App {
   // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
-  // Reads the policy again.
+  // Reads the policy again, and the files of the listener and of identities.
   void Reload();
   // Not ready → no new calls → those in flight end within the configured grace, or are cut.
   void Drain();
@@ -91,6 +94,9 @@ class App {
   std::string MetricsText() const;
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
+  std::unique_ptr<CallerTokens> OpenTokens();
+  void CheckIdentities();
+  void JudgeCallsAgain();
 
   const Config config_;
   Opened parts_;
@@ -99,6 +105,8 @@ class App {
   core::Portals portals_;
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
+  identity::Standing standing_;
+  std::unique_ptr<CallerTokens> tokens_;  // null: tokens of callers mean nothing
   portal::Budgets budgets_;
   portal::PortalHealths healths_;
   BufferedRandom jitter_;
@@ -123,6 +131,8 @@ class App {
   rpc::OperatorService operator_service_;
   Ticker policy_ticker_;
   Ticker use_ticker_;
+  std::unique_ptr<ListenerTls> listener_tls_;
+  std::optional<Ticker> identity_ticker_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<ops::Server> ops_;  // asks the server for its connections
 };

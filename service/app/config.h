@@ -15,6 +15,7 @@
 #include "service/base/issues.h"
 #include "service/base/log.h"
 #include "service/base/names.h"
+#include "service/identity/service_account.h"
 #include "service/policy/model.h"
 #include "service/portal/budget_rows.h"
 
@@ -28,6 +29,7 @@ struct Config {
     std::string certificate;
     std::string key;
     std::string client_ca;
+    std::string revoked;  // empty: nobody
     bool reflection = false;
     std::size_t request_body = 8 << 20;
     std::size_t reply_body = 32 << 20;
@@ -35,6 +37,7 @@ struct Config {
     std::size_t in_flight_per_caller = 512;
     std::size_t connections = 2048;
     std::size_t memory = std::size_t{1} << 30;
+    absl::Duration connection_age = absl::Hours(1);
     absl::Duration drain = absl::Seconds(20);
   };
   struct Ops {
@@ -45,6 +48,22 @@ struct Config {
     std::string path;
     std::uint64_t rotate_bytes = 0;  // 0: never
     absl::Duration rotate_every = absl::InfiniteDuration();
+  };
+  struct KubernetesApi {
+    std::string address;     // https://HOST[:PORT]
+    std::string ca;          // empty: the system's
+    std::string token_file;  // empty: none
+  };
+  struct Kubernetes {
+    identity::TokenRules rules;
+    std::string jwks_file;  // or:
+    std::optional<KubernetesApi> discovery;
+    std::optional<KubernetesApi> token_review;
+  };
+  struct Identity {
+    std::optional<Kubernetes> kubernetes;
+    std::map<std::string, std::string>
+        trust_domains;  // a file of authorities for each; none: `client_ca` vouches for all
   };
   struct Portal {
     std::string host;
@@ -66,6 +85,7 @@ struct Config {
   std::shared_ptr<const policy::Policy> policy;
   AuditFile audit;
   Logger::Options log;
+  Identity identity;
   std::map<PortalName, Portal> portals;
 };
 

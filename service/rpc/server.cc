@@ -27,10 +27,14 @@ constexpr unsigned int kCertificateRefresh = 1;
 
 // How long a connection may take for its TLS handshake; until then anyone can hold one of the places.
 constexpr int kMostHandshakeMs = 10'000;
+// What calls have to end when their connection has come of age: more than any may take.
+constexpr absl::Duration kAgeGrace = absl::Minutes(6);
 
 int ToInt(std::size_t number) {
   return static_cast<int>(std::min<std::size_t>(number, std::numeric_limits<int>::max()));
 }
+
+int ToMilliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
 int MessageLimit(std::size_t body) { return ToInt(body + kMessageHeadroom); }
 
@@ -40,13 +44,14 @@ std::size_t BufferedBytes(const Server::Options& options) {
   return std::max(options.most_buffered, 2 * (options.most_request_bytes + kMessageHeadroom));
 }
 
-std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& options) {
+std::shared_ptr<grpc::ServerCredentials> Tls(const Server::Options& options) {
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      options.key, options.certificate, options.client_ca, kCertificateRefresh);
+      options.identity, options.identity, options.authorities, kCertificateRefresh);
   grpc::experimental::TlsServerCredentialsOptions tls(provider);
   tls.watch_identity_key_cert_pairs();
   tls.watch_root_certs();
-  tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  tls.set_cert_request_type(options.require_certificates ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                                         : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   return grpc::experimental::TlsServerCredentials(tls);
 }
 
@@ -77,7 +82,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
                                   {.clock = parts.clock, .logger = parts.logger, .metrics = parts.metrics}));
   grpc::ServerBuilder builder;
   auto hand_over = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MutualTls(options));
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, Tls(options));
   builder.RegisterService(&server->health_);
   for (const Served& each : services) builder.RegisterService(each.service);
   builder.SetMaxReceiveMessageSize(MessageLimit(options.most_request_bytes));
@@ -85,6 +90,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   builder.SetResourceQuota(grpc::ResourceQuota("lmbroker").Resize(BufferedBytes(options)));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, ToInt(options.most_calls));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ToMilliseconds(options.connection_age));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ToMilliseconds(kAgeGrace));
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kMostHandshakeMs);
   // What costs time in every call and is of no use here.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
