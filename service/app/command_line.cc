@@ -33,6 +33,25 @@ void AddKeyring(CLI::App& cli, KeyringCommand& command) {
   add("list", Action::kList, "Show the versions and their states, no keys");
 }
 
+// `audit` and its actions, likewise.
+void AddAudit(CLI::App& cli, AuditCommand& command) {
+  CLI::App& audit = *cli.add_subcommand("audit", "What the audit files are worth");
+  audit.require_subcommand(1);
+  using Action = AuditCommand::Action;
+  CLI::App& verify = *audit.add_subcommand(
+      "verify", "Check that nothing in audit files was changed, left out, added or moved. Exit: 0 intact, 1 damaged, 2 "
+                "unreadable");
+  verify.add_option("FILE", command.files, "The files in their order, the oldest first")->required();
+  verify.add_option("--head", command.head, "The head file, or a checkpoint kept elsewhere: up to it nothing is missing")
+      ->type_name("FILE");
+  verify.add_option("--key", command.key, "The broker's public key (PEM): its checkpoints are checked, too")
+      ->type_name("FILE");
+  verify.callback([&command] { command.action = Action::kVerify; });
+  CLI::App& key = *audit.add_subcommand("key", "Print the public key with which checkpoints are checked (PEM)");
+  key.add_option("FILE", command.keyring, "The key ring")->required();
+  key.callback([&command] { command.action = Action::kKey; });
+}
+
 }  // namespace
 
 Command ParseCommandLine(int argc, const char* const* argv) {
@@ -46,6 +65,8 @@ Command ParseCommandLine(int argc, const char* const* argv) {
 
   KeyringCommand keyring;
   AddKeyring(cli, keyring);
+  AuditCommand audit;
+  AddAudit(cli, audit);
 
   try {
     cli.parse(argc, argv);
@@ -53,6 +74,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
     return NothingToDo{cli.exit(error) == 0 ? 0 : kUsage};
   }
   if (cli.got_subcommand("keyring")) return keyring;
+  if (cli.got_subcommand("audit")) return audit;
   if (serve.config.empty()) {
     std::cerr << "lmbrokerd: --config FILE is missing; see --help\n";
     return NothingToDo{kUsage};

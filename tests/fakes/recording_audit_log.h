@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstdint>
 #include <deque>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "service/audit/audit_log.h"
+#include "service/audit/chain.h"
 #include "service/audit/line.h"
 #include "service/base/mutex.h"
 
@@ -68,14 +68,14 @@ class RecordingAuditLog final : public AuditLog {
     return durabilities_;
   }
 
-  // All records as they would stand in the file, numbered from 1: what a scan for leaked secrets reads.
+  // All records as they would stand in the file, a chain from 1: what a scan for leaked secrets reads.
   std::string Text() const {
     std::string text;
-    std::uint64_t seq = 0;
+    Link last;
     for (const Record& record : records()) {
       std::string line;
       AppendUnnumbered(line, record);
-      AppendNumbered(text, ++seq, line);
+      AppendChained(text, line, last);
     }
     return text;
   }
