@@ -55,6 +55,11 @@ class FaultyFileSystem final : public FileSystem {
     const MutexLock lock(mutex_);
     return syncs_;
   }
+  // How much of the file a crash would leave.
+  std::uint64_t flushed_bytes() const {
+    const MutexLock lock(mutex_);
+    return flushed_bytes_;
+  }
   int writes() const {
     const MutexLock lock(mutex_);
     return writes_;
@@ -95,7 +100,9 @@ class FaultyFileSystem final : public FileSystem {
       return real_->Append(data.substr(0, most));
     }
     absl::Status Sync() override {
-      return system_.MaySync() ? absl::OkStatus() : absl::UnavailableError("flush: Input/output error");
+      const absl::StatusOr<std::uint64_t> size = real_->Size();
+      if (!size.ok() || !system_.MaySync(*size)) return absl::UnavailableError("flush: Input/output error");
+      return absl::OkStatus();
     }
     absl::Status Truncate(std::uint64_t size) override {
       if (system_.faults().truncate_fails) return absl::UnavailableError("truncate: told to fail");
@@ -120,12 +127,14 @@ class FaultyFileSystem final : public FileSystem {
     if (faults_.room != kUnbounded) faults_.room -= taken;
     return taken;
   }
-  bool MaySync() {
+  bool MaySync(std::uint64_t size) {
     const MutexLock lock(mutex_);
     AwaitDisk();
     ++syncs_;
     changed_.notify_all();
-    return !faults_.sync_fails && !faults_.read_only;
+    if (faults_.sync_fails || faults_.read_only) return false;
+    flushed_bytes_ = size;
+    return true;
   }
   void AwaitDisk() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     ++hanging_;
@@ -140,6 +149,7 @@ class FaultyFileSystem final : public FileSystem {
   Faults faults_ ABSL_GUARDED_BY(mutex_);
   int hanging_ ABSL_GUARDED_BY(mutex_) = 0;
   int syncs_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t flushed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int writes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

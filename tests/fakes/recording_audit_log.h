@@ -63,6 +63,11 @@ class RecordingAuditLog final : public AuditLog {
     const MutexLock lock(mutex_);
     return records_;
   }
+  void Clear() {
+    const MutexLock lock(mutex_);
+    records_.clear();
+    durabilities_.clear();
+  }
   std::vector<Durability> durabilities() const {
     const MutexLock lock(mutex_);
     return durabilities_;

@@ -2,11 +2,15 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/audit/head.h"
 #include "service/audit/line.h"
+#include "service/audit/marks.h"
 #include "tests/fakes/fake_checkpoint_signer.h"
 #include "tests/fakes/fake_clock.h"
 
@@ -99,8 +103,8 @@ TEST_F(LedgerTest, SinkThatIsTooLateGoesOnWithAGap) {
   const auto record = ReadChained(line);
   ASSERT_TRUE(record.has_value()) << gap->lines;
   EXPECT_EQ(record->kind, "gap");
-  EXPECT_EQ(ReadResumptions(*record),
-            (std::vector<Resumption>{{.sink = "late.jsonl", .last = last, .fragment = std::nullopt}}));
+  const std::vector<Resumption> missed = {{.sink = "late.jsonl", .last = last, .fragment = std::nullopt}};
+  EXPECT_EQ(ReadResumptions(*record), missed);
   EXPECT_EQ(ledger_.Next("late.jsonl", late, 100), nullptr);
   EXPECT_EQ(late.last, ledger_.last());
 }

@@ -21,7 +21,7 @@ namespace {
 using Journal = std::vector<NamedText>;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kMutations = 5'000;
+constexpr int kMutations = 10'000;
 #else
 constexpr int kMutations = 100'000;
 #endif
@@ -50,6 +50,12 @@ std::vector<std::size_t> Borders(const std::string& text) {
   }
   if (borders.back() != text.size()) borders.push_back(text.size());
   return borders;
+}
+
+std::string Joined(const Journal& journal) {
+  std::string text;
+  for (const NamedText& file : journal) text += file.text;
+  return text;
 }
 
 class Mutator {
@@ -214,6 +220,7 @@ TEST_F(MutationTest, EveryChangeIsTold) {
     const Findings findings = Verify(changed, from);
     // A beginning that is missing is no damage, and neither is a half line at the very end; both are said.
     if (findings.damage.empty() && findings.notes == intact_.notes) {
+      if (Joined(changed) == Joined(journal_)) continue;  // moved over the border of two files, and nothing else
       ++unseen;
       ADD_FAILURE() << how << " of " << journal_[from].name << " in mutation " << i << " is not seen";
       if (unseen == 10) break;

@@ -89,8 +89,8 @@ TEST_F(SinkLogTest, RunBeginsWithStartAndEndsWithStop) {
   }
   EXPECT_THAT(Ids(), testing::ElementsAre("start", "a", "b", "stop"));
   Open().reset();
-  EXPECT_THAT(Ids(), testing::ElementsAre("start", "a", "b", "stop", "start", "stop"));
-  EXPECT_EQ(SeqsOf(RecordsOf(path_)), Range(1, 6));
+  EXPECT_THAT(Ids(), testing::ElementsAre("start", "a", "b", "stop", "start", "a", "b", "stop"));  // closes them
+  EXPECT_EQ(SeqsOf(RecordsOf(path_)), Range(1, 8));
 }
 
 TEST_F(SinkLogTest, StartSaysThatTheLastRunLeftAFragment) {
@@ -250,6 +250,37 @@ TEST_F(SinkLogTest, RemovedFileIsReplacedAtTheNextRecord) {
   std::filesystem::remove(path_);
   ASSERT_THAT(WriteOnDisk(*log, "a"), IsOk());
   EXPECT_THAT(Ids(), testing::ElementsAre("a"));
+}
+
+struct NamedFaults {
+  std::string name;
+  FaultyFileSystem::Faults faults;
+  bool remove = false;  // the file, and it cannot be made again
+};
+
+// Peers' audits went on with a full, removed or hung file. Here the next record tells, within the bound.
+TEST_F(SinkLogTest, EveryFaultIsNoticedByTheNextRecord) {
+  const NamedFaults all[] = {{.name = "full", .faults = {.room = 0}},
+                             {.name = "full in the midst of a line", .faults = {.room = 40}},
+                             {.name = "full, and the half line stays", .faults = {.room = 40, .truncate_fails = true}},
+                             {.name = "read-only", .faults = {.read_only = true}},
+                             {.name = "removed", .faults = {.open_fails = true}, .remove = true},
+                             {.name = "removed and read-only", .faults = {.read_only = true}, .remove = true},
+                             {.name = "does not flush", .faults = {.sync_fails = true}},
+                             {.name = "hangs", .faults = {.hangs = true}}};
+  for (const NamedFaults& fault : all) {
+    const auto log = Open({.patience = fault.faults.hangs ? absl::Milliseconds(250) : kPatient});
+    ASSERT_THAT(WriteOnDisk(*log), IsOk());
+    files_.Set(fault.faults);
+    if (fault.remove) std::filesystem::remove(path_);
+    const auto start = steady_clock::now();
+    EXPECT_THAT(WriteOnDisk(*log), RefusedWith(Reason::kAuditUnavailable)) << fault.name;
+    EXPECT_LT(steady_clock::now() - start, milliseconds(5000)) << fault.name;  // 250 ms, on a machine at leisure
+    EXPECT_FALSE(log->Health().ok()) << fault.name;
+    files_.Set({});
+    while (!log->Health().ok()) std::this_thread::yield();
+    EXPECT_THAT(WriteOnDisk(*log), IsOk()) << fault.name;
+  }
 }
 
 TEST_F(SinkLogTest, DoneMayWriteTheNextRecord) {
