@@ -95,11 +95,11 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
   parts.files = std::make_unique<audit::PosixFileSystem>();
   parts.audit_signer = std::make_unique<audit::SeedSigner>();
   parts.audit_signer->Set(parts.keys->audit_seed());
-  ASSIGN_OR_RETURN(parts.audit, OpenAudit(config.audit, *parts.files,
-                                          {.clock = *parts.clock,
-                                           .logger = *parts.logger,
-                                           .metrics = *parts.metrics,
-                                           .signer = *parts.audit_signer}));
+  ASSIGN_OR_RETURN(
+      parts.audit,
+      OpenAudit(
+          config.audit, *parts.files,
+          {.clock = *parts.clock, .logger = *parts.logger, .metrics = *parts.metrics, .signer = *parts.audit_signer}));
   ASSIGN_OR_RETURN(parts.loop, http::EventLoop::Create(*parts.clock));
   ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({.memory = parts.memory.get()}, UpstreamsOf(config),
                                                             *parts.clock, *parts.loop));

@@ -61,15 +61,17 @@ void CheckHead(const config::v1::Audit& file, Config::Audit& audit, ConfigValues
 
 Config::Audit ReadAudit(const config::v1::Audit& file, ConfigValues& values) {
   Config::Audit audit;
-  audit.need_all = values.OneOf<bool>("audit.need", file.has_need() ? file.need() : "all", {{"all", true}, {"any", false}});
+  audit.need_all =
+      values.OneOf<bool>("audit.need", file.has_need() ? file.need() : "all", {{"all", true}, {"any", false}});
   if (file.sinks().empty()) values.Problem("audit.sinks", "must have at least one sink");
   std::set<std::string> names;
   for (int i = 0; i < file.sinks_size(); ++i) {
     const std::string path = ItemPath("audit.sinks", static_cast<std::size_t>(i));
     audit.sinks.push_back(ReadSink(file.sinks(i), path, values));
     if (!names.insert(NameOf(audit.sinks.back())).second) {
-      values.Problem(path, "has the name of another sink: there can be one stdout and one syslog, and files need "
-                           "different names, whatever their directories");
+      values.Problem(path,
+                     "has the name of another sink: there can be one stdout and one syslog, and files need "
+                     "different names, whatever their directories");
     }
   }
   CheckHead(file, audit, values);

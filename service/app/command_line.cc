@@ -39,10 +39,12 @@ void AddAudit(CLI::App& cli, AuditCommand& command) {
   audit.require_subcommand(1);
   using Action = AuditCommand::Action;
   CLI::App& verify = *audit.add_subcommand(
-      "verify", "Check that nothing in audit files was changed, left out, added or moved. Exit: 0 intact, 1 damaged, 2 "
-                "unreadable");
+      "verify",
+      "Check that nothing in audit files was changed, left out, added or moved. Exit: 0 intact, 1 damaged, 2 "
+      "unreadable");
   verify.add_option("FILE", command.files, "The files in their order, the oldest first")->required();
-  verify.add_option("--head", command.head, "The head file, or a checkpoint kept elsewhere: up to it nothing is missing")
+  verify
+      .add_option("--head", command.head, "The head file, or a checkpoint kept elsewhere: up to it nothing is missing")
       ->type_name("FILE");
   verify.add_option("--key", command.key, "The broker's public key (PEM): its checkpoints are checked, too")
       ->type_name("FILE");

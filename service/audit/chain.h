@@ -4,8 +4,8 @@
 //
 //   {"seq":7,"time":"…","kind":"…", … ,"prev":"<64 hex digits>","hash":"<64 hex digits>"}
 //
-// `hash` is SHA-256 over the bytes of the line before `,"hash"`; `prev` is the hash of the record with the number before,
-// sixty-four zeros in record 1. So a line vouches for all before it, over files and restarts.
+// `hash` is SHA-256 over the bytes of the line before `,"hash"`; `prev` is the hash of the record with the number
+// before, sixty-four zeros in record 1. So a line vouches for all before it, over files and restarts.
 
 #include <cstdint>
 #include <optional>

@@ -165,7 +165,8 @@ bool FileSink::IsFull() const {
 
 absl::Status FileSink::Rotate() {
   RETURN_IF_ERROR(Sync());
-  const absl::Status renamed = files_.Rename(options_.path, fmt::format("{}.{}", options_.path, first_seq_.value_or(0)));
+  const absl::Status renamed =
+      files_.Rename(options_.path, fmt::format("{}.{}", options_.path, first_seq_.value_or(0)));
   if (!renamed.ok()) {
     logger_.Error("audit_rotation_failed", {{"error", renamed.ToString()}});
     next_rotation_ = clock_.Now() + kRotationRetry;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The head file: the latest checkpoint, kept apart from the records, so that a tail that was cut off is missed. Its text
-// is the line of that checkpoint.
+// The head file: the latest checkpoint, kept apart from the records, so that a tail that was cut off is missed. Its
+// text is the line of that checkpoint.
 
 #include <optional>
 #include <string>
@@ -34,8 +34,8 @@ absl::StatusOr<std::optional<Head>> ReadHead(const std::string& path);
 // with what is wrong otherwise.
 absl::Status CheckAgainstHead(const Sink& sink, const Head& head);
 
-// Writes the head file, on a thread of its own: its disk holds up no record. The newest line wins. What cannot be written
-// is said in the log, and tried again with the next one.
+// Writes the head file, on a thread of its own: its disk holds up no record. The newest line wins. What cannot be
+// written is said in the log, and tried again with the next one.
 class HeadKeeper {
  public:
   HeadKeeper(std::string path, Logger& logger);

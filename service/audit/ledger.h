@@ -34,14 +34,15 @@ class Ledger {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
   struct Pace {
-    std::uint64_t records = 4096;  // a checkpoint after so many,
+    std::uint64_t records = 4096;   // a checkpoint after so many,
     std::chrono::seconds every{5};  // or so long after the first record behind the last one
   };
 
   // Goes on behind `last`. The signer and the clock must outlive this.
   Ledger(Pace pace, Link last, CheckpointSigner& signer, const Clock& clock);
 
-  // Makes records into lines, and a checkpoint behind them when it is time for one. `records` counts those of all calls.
+  // Makes records into lines, and a checkpoint behind them when it is time for one. `records` counts those of all
+  // calls.
   void Seal(std::string_view unnumbered, std::uint64_t records, TimePoint now);
   // Makes a checkpoint when there are records behind the last one and somebody can sign.
   void SealCheckpoint(TimePoint now);
@@ -49,7 +50,8 @@ class Ledger {
   // The segment that follows `position`, which it becomes; none behind the one with index `most`. What a sink was too
   // late for is gone, and a gap record that says so follows instead.
   std::shared_ptr<const Segment> Next(std::string_view sink, Position& position, std::uint64_t most);
-  // Forgets segments up to `taken_by_all`, and up to `taken_by_enough` as far as there are more bytes than `most_bytes`.
+  // Forgets segments up to `taken_by_all`, and up to `taken_by_enough` as far as there are more bytes than
+  // `most_bytes`.
   void Forget(std::uint64_t taken_by_all, std::uint64_t taken_by_enough, std::size_t most_bytes);
 
   const Link& last() const { return last_; }

@@ -17,9 +17,9 @@
 namespace lmbroker::audit {
 
 // Keeps a stranger from filling the disk with refused calls. Of each source, an identity or without one a peer address,
-// 20 refused calls a second are recorded one by one, as long as their records are less than 1 MiB a minute; those beyond
-// are counted in one `refusals` record a second. Only so many sources are told apart at a time; the rest share one. Safe
-// for concurrent use.
+// 20 refused calls a second are recorded one by one, as long as their records are less than 1 MiB a minute; those
+// beyond are counted in one `refusals` record a second. Only so many sources are told apart at a time; the rest share
+// one. Safe for concurrent use.
 class RefusalLimiter {
  public:
   static constexpr int kPairsPerSecond = 20;
@@ -67,8 +67,8 @@ class RefusalLimiter {
   const Clock& clock_;
   Mutex mutex_;
   ConditionVariable changed_;
-  absl::Duration start_ ABSL_GUARDED_BY(mutex_);   // of the running second, on Clock::Monotonic
-  Sources sources_ ABSL_GUARDED_BY(mutex_);        // of the running second
+  absl::Duration start_ ABSL_GUARDED_BY(mutex_);  // of the running second, on Clock::Monotonic
+  Sources sources_ ABSL_GUARDED_BY(mutex_);       // of the running second
   std::map<std::string, Allowance, std::less<>> allowances_ ABSL_GUARDED_BY(mutex_);
   bool counting_ ABSL_GUARDED_BY(mutex_) = false;  // one of them has a count
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

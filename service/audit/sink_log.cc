@@ -48,9 +48,9 @@ absl::StatusOr<std::vector<Resumption>> ResumptionsOf(const std::vector<std::uni
     const auto found = sink->Found();
     if (!found.has_value()) continue;
     if (found->last.seq == last.seq && found->last.hash != last.hash) {
-      return absl::FailedPreconditionError(fmt::format(
-          "the sinks hold different records with number {}: {} has the one of another chain; move it away", last.seq,
-          sink->name()));
+      return absl::FailedPreconditionError(
+          fmt::format("the sinks hold different records with number {}: {} has the one of another chain; move it away",
+                      last.seq, sink->name()));
     }
     if (found->fragment.has_value() || found->last != last) resumptions.push_back(*found);
   }
@@ -163,8 +163,7 @@ void SinkLog::Write(const Record& record, Durability durability, Done done) {
 
 bool SinkLog::HasRoom(std::size_t bytes) const {
   const std::size_t behind = sealed_bytes_ - Enough(&Lane::written_bytes);
-  return buffered_ < options_.most_waiting_records &&
-         buffer_.size() + behind + bytes <= options_.most_waiting_bytes;
+  return buffered_ < options_.most_waiting_records && buffer_.size() + behind + bytes <= options_.most_waiting_bytes;
 }
 
 // A sink that takes longer than callers wait is known to be broken, before it says so.
@@ -190,9 +189,9 @@ absl::Status SinkLog::State(TimePoint now) const {
 
 // Whether to wait for the sinks is known to be in vain. A broken one is tried again with every record.
 bool SinkLog::IsHopeless(TimePoint now) const {
-  const auto hangs = [&](const auto& lane) { return Hangs(*lane, now); };
-  return options_.need == Need::kAll ? std::any_of(lanes_.begin(), lanes_.end(), hangs)
-                                     : std::all_of(lanes_.begin(), lanes_.end(), hangs);
+  std::size_t hanging = 0;
+  for (const auto& lane : lanes_) hanging += Hangs(*lane, now) ? 1 : 0;
+  return options_.need == Need::kAll ? hanging > 0 : hanging == lanes_.size();
 }
 
 // How far as many sinks are as there must be.
@@ -271,8 +270,8 @@ absl::Duration SinkLog::Lag() const {
   const MutexLock lock(mutex_);
   TimePoint since = options_.need == Need::kAll ? TimePoint::max() : TimePoint::min();
   for (const auto& lane : lanes_) {
-    since = options_.need == Need::kAll ? std::min(since, lane->unflushed_since)
-                                        : std::max(since, lane->unflushed_since);
+    since =
+        options_.need == Need::kAll ? std::min(since, lane->unflushed_since) : std::max(since, lane->unflushed_since);
   }
   return since == TimePoint::max() ? absl::ZeroDuration() : absl::FromChrono(steady_clock::now() - since);
 }

@@ -30,13 +30,13 @@ namespace lmbroker::audit {
 enum class Need { kAll, kAny };
 
 // The audit as one chain of lines in one or more sinks, with group commit. Callers format their record and add it to a
-// buffer. Each sink has a thread that writes: whichever comes first makes lines of the whole buffer, and each writes the
-// lines that it has not written yet, and flushes them once for all who wait. One more thread watches over the callers'
-// patience, so that a hanging sink hangs its own thread and nobody else.
+// buffer. Each sink has a thread that writes: whichever comes first makes lines of the whole buffer, and each writes
+// the lines that it has not written yet, and flushes them once for all who wait. One more thread watches over the
+// callers' patience, so that a hanging sink hangs its own thread and nobody else.
 //
 // When a write or flush fails, the sink is broken until one succeeds again. Each following record is a new try, and so
-// is each second. Lines wait for it as long as there is room. When all sinks must take them and one does not, or all are
-// broken, records are refused, but kept. When any suffices, those that work do not wait for those that do not: a
+// is each second. Lines wait for it as long as there is room. When all sinks must take them and one does not, or all
+// are broken, records are refused, but kept. When any suffices, those that work do not wait for those that do not: a
 // sink that is too late goes on with a gap record, which says what it missed.
 class SinkLog final : public AuditLog {
  public:
@@ -85,21 +85,21 @@ class SinkLog final : public AuditLog {
   struct Lane {
     explicit Lane(std::unique_ptr<Sink> opened) : sink(std::move(opened)) {}
 
-    const std::unique_ptr<Sink> sink;          // its thread's, like the next three
-    std::shared_ptr<const Segment> segment;    // that is being written
-    std::size_t offset = 0;                    // up to where
-    Position position;                         // of that segment; guarded by seal_mutex_
-    ConditionVariable duty;                    // for its thread
-    absl::Status broken;                       // why the last try failed
-    std::uint64_t tried_records = 0;           // those of the last try
-    std::uint64_t tried_index = 0;             // segments of the last try
-    std::uint64_t flushed_records = 0;         // on disk
-    std::uint64_t flushed_index = 0;           // segments on disk
-    std::uint64_t written_records = 0;         // on disk or on its way there
-    std::uint64_t written_bytes = 0;           // the same
+    const std::unique_ptr<Sink> sink;        // its thread's, like the next three
+    std::shared_ptr<const Segment> segment;  // that is being written
+    std::size_t offset = 0;                  // up to where
+    Position position;                       // of that segment; guarded by seal_mutex_
+    ConditionVariable duty;                  // for its thread
+    absl::Status broken;                     // why the last try failed
+    std::uint64_t tried_records = 0;         // those of the last try
+    std::uint64_t tried_index = 0;           // segments of the last try
+    std::uint64_t flushed_records = 0;       // on disk
+    std::uint64_t flushed_index = 0;         // segments on disk
+    std::uint64_t written_records = 0;       // on disk or on its way there
+    std::uint64_t written_bytes = 0;         // the same
     TimePoint unflushed_since = TimePoint::max();
     TimePoint last_try;
-    TimePoint busy_since = TimePoint::max();   // with the sink; max: it is not
+    TimePoint busy_since = TimePoint::max();  // with the sink; max: it is not
     TimePoint sleeps_until = TimePoint::min();
     bool overdue = false;  // somebody waited for it in vain, and it has not ended since
     std::thread thread;
@@ -159,7 +159,8 @@ class SinkLog final : public AuditLog {
   // Taken before mutex_, never for long: nobody writes to a sink under it.
   mutable Mutex seal_mutex_;
   Ledger ledger_ ABSL_GUARDED_BY(seal_mutex_);
-  std::string sealing_ ABSL_GUARDED_BY(seal_mutex_);  // takes turns with the buffer, so that neither gives up its memory
+  std::string sealing_
+      ABSL_GUARDED_BY(seal_mutex_);  // takes turns with the buffer, so that neither gives up its memory
   std::uint64_t head_index_ ABSL_GUARDED_BY(seal_mutex_) = 0;  // the segment whose checkpoint is in the head file
 
   mutable Mutex mutex_;

@@ -181,7 +181,7 @@ void SinkLog::NoteWritten(Lane& lane, const Batch& batch) {
 // Records up to this one cannot be had any more, since the sinks that they need have tried and failed.
 std::uint64_t SinkLog::FailedRecords() const {
   const TimePoint now = steady_clock::now();
-  std::uint64_t by_one = 0;                                            // that one broken sink has failed
+  std::uint64_t by_one = 0;                                           // that one broken sink has failed
   std::uint64_t by_each = std::numeric_limits<std::uint64_t>::max();  // that each broken one has
   for (const auto& lane : lanes_) {
     const bool hangs = Hangs(*lane, now);

@@ -18,8 +18,8 @@ namespace {
 
 constexpr int kPatienceMilliseconds = 100;
 
-// A pipe that says that it can be written takes PIPE_BUF bytes without blocking. The descriptor is shared with others, so
-// its mode is not ours to change.
+// A pipe that says that it can be written takes PIPE_BUF bytes without blocking. The descriptor is shared with others,
+// so its mode is not ours to change.
 ssize_t WriteSome(int descriptor, std::string_view data) {
   const ssize_t sent = send(descriptor, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent >= 0 || errno != ENOTSOCK) return sent;
@@ -54,7 +54,8 @@ Sink::Taken StreamSink::Append(std::string_view lines) {
     if (count > 0) {
       written += static_cast<std::size_t>(count);
     } else if (count < 0 && errno != EINTR && errno != EAGAIN) {
-      status = absl::UnavailableError(fmt::format("cannot write {}: {}", name_, std::generic_category().message(errno)));
+      status =
+          absl::UnavailableError(fmt::format("cannot write {}: {}", name_, std::generic_category().message(errno)));
     }
   }
   const std::size_t whole = written == 0 ? 0 : lines.rfind('\n', written - 1) + 1;

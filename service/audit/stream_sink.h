@@ -9,8 +9,8 @@
 
 namespace lmbroker::audit {
 
-// Lines to a pipe, a terminal or a file that somebody else has opened, such as standard output. What the other side does
-// with them, and whether it keeps them, it does not say. Waits no longer than 100 ms for a reader.
+// Lines to a pipe, a terminal or a file that somebody else has opened, such as standard output. What the other side
+// does with them, and whether it keeps them, it does not say. Waits no longer than 100 ms for a reader.
 class StreamSink final : public Sink {
  public:
   StreamSink(std::string name, Descriptor descriptor);

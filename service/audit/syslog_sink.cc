@@ -29,9 +29,9 @@ struct Facility {
   int number;
 };
 constexpr std::array<Facility, 22> kFacilities = {
-    {{"kern", 0},    {"user", 1},    {"mail", 2},    {"daemon", 3},    {"auth", 4},    {"syslog", 5},
-     {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},      {"authpriv", 10}, {"ftp", 11},
-     {"audit", 13},  {"alert", 14},  {"local0", 16}, {"local1", 17},   {"local2", 18}, {"local3", 19},
+    {{"kern", 0},    {"user", 1},    {"mail", 2},    {"daemon", 3},  {"auth", 4},      {"syslog", 5},
+     {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},    {"authpriv", 10}, {"ftp", 11},
+     {"audit", 13},  {"alert", 14},  {"local0", 16}, {"local1", 17}, {"local2", 18},   {"local3", 19},
      {"local4", 20}, {"local5", 21}, {"local6", 22}, {"local7", 23}}};
 
 absl::Status Failed(std::string_view what, const std::string& path, int error) {

@@ -42,8 +42,8 @@ class SyslogSink final : public Sink {
   const std::string header_;  // between a message's time and its line
   std::optional<Descriptor> socket_;
   bool is_stream_ = false;
-  std::string message_;    // that is being sent
-  std::size_t sent_ = 0;   // of it, on a stream
+  std::string message_;   // that is being sent
+  std::size_t sent_ = 0;  // of it, on a stream
 };
 
 }  // namespace lmbroker::audit

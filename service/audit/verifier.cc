@@ -101,7 +101,8 @@ void Verifier::AddRecord(const ChainedLine& record) {
 void Verifier::Follow(const ChainedLine& record, const std::optional<Fragment>& fragment) {
   const bool begins_later = findings_.records == 0 && record.seq > 1;
   if (begins_later) {
-    findings_.notes.push_back(fmt::format("{} begins with record {}: what came before is not checked", file_, record.seq));
+    findings_.notes.push_back(
+        fmt::format("{} begins with record {}: what came before is not checked", file_, record.seq));
     last_ = {.seq = record.seq - 1, .hash = std::string(record.prev)};
   }
   const bool follows = record.seq == last_.seq + 1 && record.prev == last_.hash;
@@ -124,9 +125,10 @@ bool Verifier::IsResumed(const ChainedLine& record, const std::optional<Fragment
     if (follows && fits) return true;
     if (is_ours && fits && record.seq > last_.seq + 1) {
       if (findings_.notes.size() < kMostNotes) {
-        findings_.notes.push_back(fmt::format("records {} to {} are missing in {}: record {} says that this sink had "
-                                              "missed them; look for them in another one",
-                                              last_.seq + 1, record.seq - 1, file_, record.seq));
+        findings_.notes.push_back(
+            fmt::format("records {} to {} are missing in {}: record {} says that this sink had "
+                        "missed them; look for them in another one",
+                        last_.seq + 1, record.seq - 1, file_, record.seq));
       }
       return true;
     }
@@ -149,9 +151,10 @@ bool Verifier::IsOfThisFile(std::string_view sink) const {
 void Verifier::SayWhatIsWrong(const ChainedLine& record, bool fragment) {
   if (fragment) {
     line_ = fragment_line_;
-    Damage(fmt::format("is no whole record, and record {} behind it does not say so: changed or inserted, or record {} "
-                       "was",
-                       record.seq, record.seq));
+    Damage(
+        fmt::format("is no whole record, and record {} behind it does not say so: changed or inserted, or record {} "
+                    "was",
+                    record.seq, record.seq));
   } else if (record.seq == last_.seq) {
     Damage(fmt::format("record {} comes twice", record.seq));
   } else if (record.seq < last_.seq) {
@@ -159,9 +162,10 @@ void Verifier::SayWhatIsWrong(const ChainedLine& record, bool fragment) {
   } else if (record.seq > last_.seq + 1) {
     Damage(fmt::format("records {} to {} are missing before record {}", last_.seq + 1, record.seq - 1, record.seq));
   } else if (record.prev != last_.hash) {
-    Damage(fmt::format("record {} does not follow record {} as it stands here: one of them is another chain's, or was "
-                       "changed",
-                       record.seq, last_.seq));
+    Damage(
+        fmt::format("record {} does not follow record {} as it stands here: one of them is another chain's, or was "
+                    "changed",
+                    record.seq, last_.seq));
   } else {
     Damage(fmt::format("record {} says of this file what is not so: something before it was changed or removed",
                        record.seq));
@@ -173,10 +177,9 @@ void Verifier::CheckMark(const ChainedLine& record) {
   ++findings_.checkpoints;
   if (!options_.key.has_value() || IsSignedBy(record, *options_.key)) return;
   const std::string id = KeyIdOf(record);
-  Damage(id == options_.key->fingerprint()
-             ? fmt::format("checkpoint {} has a false signature", record.seq)
-             : fmt::format("checkpoint {} is not signed with the given key but with {}", record.seq,
-                           id.empty() ? "none" : id));
+  Damage(id == options_.key->fingerprint() ? fmt::format("checkpoint {} has a false signature", record.seq)
+                                           : fmt::format("checkpoint {} is not signed with the given key but with {}",
+                                                         record.seq, id.empty() ? "none" : id));
 }
 
 void Verifier::NoteIntent(const ChainedLine& record) {
@@ -206,13 +209,15 @@ Findings Verifier::Finish() {
     Damage("is no whole record: changed or inserted");
   } else if (in_fragment_) {
     findings_.notes.push_back(fmt::format(
-        "{} ends in the midst of a line: a write was cut short, or is under way; the next start accounts for it", file_));
+        "{} ends in the midst of a line: a write was cut short, or is under way; the next start accounts for it",
+        file_));
   }
   FinishHead();
   FinishIntents();
   if (!options_.key.has_value()) {
-    findings_.notes.emplace_back("signatures were not checked: without --key, who may write the files could have made "
-                                 "them");
+    findings_.notes.emplace_back(
+        "signatures were not checked: without --key, who may write the files could have made "
+        "them");
   }
   return std::move(findings_);
 }

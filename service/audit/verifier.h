@@ -19,10 +19,10 @@ namespace lmbroker::audit {
 // What a verification found.
 struct Findings {
   std::uint64_t records = 0;
-  std::uint64_t first = 0;        // seq
-  std::uint64_t last = 0;         // seq
-  std::uint64_t checkpoints = 0;  // their signatures are good, where there was a key
-  std::string damage;             // the first one, with its file and line; empty: none
+  std::uint64_t first = 0;         // seq
+  std::uint64_t last = 0;          // seq
+  std::uint64_t checkpoints = 0;   // their signatures are good, where there was a key
+  std::string damage;              // the first one, with its file and line; empty: none
   std::vector<std::string> notes;  // what is worth knowing and is no damage
 };
 
@@ -33,7 +33,8 @@ class Verifier {
  public:
   struct Options {
     std::optional<Head> head;
-    std::optional<crypto::Ed25519PublicKey> key;  // of the broker; without it, whoever can write may have made the chain
+    std::optional<crypto::Ed25519PublicKey>
+        key;  // of the broker; without it, whoever can write may have made the chain
   };
 
   explicit Verifier(Options options);
@@ -68,11 +69,11 @@ class Verifier {
   bool head_found_ = false;
 
   std::string file_;
-  std::uint64_t line_ = 0;       // number of the one that is being read
-  std::string text_;             // of that line, up to the longest that a record may have
-  bool too_long_ = false;        // its beginning has gone to the fragment
-  bool in_fragment_ = false;     // what was read last is no record
-  bool fragment_open_ = false;   // and has no newline yet
+  std::uint64_t line_ = 0;      // number of the one that is being read
+  std::string text_;            // of that line, up to the longest that a record may have
+  bool too_long_ = false;       // its beginning has gone to the fragment
+  bool in_fragment_ = false;    // what was read last is no record
+  bool fragment_open_ = false;  // and has no newline yet
   std::uint64_t fragment_bytes_ = 0;
   std::uint64_t fragment_line_ = 0;
   crypto::Sha256Stream fragment_digest_;

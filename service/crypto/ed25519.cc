@@ -94,8 +94,8 @@ std::string Ed25519PublicKey::Pem() const {
 bool Ed25519PublicKey::Verify(std::string_view message, std::string_view signature) const {
   const Key key = PublicKey(bytes_);
   const Context context(EVP_MD_CTX_new());
-  CheckOpenssl(context != nullptr && EVP_DigestVerifyInit_ex(context.get(), nullptr, nullptr, nullptr, nullptr,
-                                                             key.get(), nullptr) == 1,
+  CheckOpenssl(context != nullptr &&
+                   EVP_DigestVerifyInit_ex(context.get(), nullptr, nullptr, nullptr, nullptr, key.get(), nullptr) == 1,
                "EVP_DigestVerifyInit_ex(ED25519)");
   const bool good =
       EVP_DigestVerify(context.get(), Data(signature), signature.size(), Data(message), message.size()) == 1;

@@ -30,9 +30,8 @@ void CheckLine(std::string_view text) {
   if (!line.has_value()) return;
   Require(line->seq > 0 && line->hash.size() == 64 && line->prev.size() == 64, "a record has its parts");
   audit::Link last{.seq = line->seq - 1, .hash = std::string(line->prev)};
-  const std::string unnumbered =
-      "{\"time\":\"" + std::string(line->time) + "\",\"kind\":\"" + std::string(line->kind) + "\"" +
-      std::string(line->rest) + "}\n";
+  const std::string unnumbered = "{\"time\":\"" + std::string(line->time) + "\",\"kind\":\"" + std::string(line->kind) +
+                                 "\"" + std::string(line->rest) + "}\n";
   std::string again;
   audit::AppendChained(again, unnumbered, last);
   again.pop_back();

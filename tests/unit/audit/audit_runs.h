@@ -67,8 +67,9 @@ class AuditRuns {
   void RunAndKill(int calls, const std::string& fragment) {
     auto log = Open();
     Call(*log, calls);
-    EXPECT_THAT(WriteAndWait(*log, {.time = clock_.Now(), .id = "open-" + std::to_string(++calls_)}, Durability::kOnDisk),
-                IsOk());
+    EXPECT_THAT(
+        WriteAndWait(*log, {.time = clock_.Now(), .id = "open-" + std::to_string(++calls_)}, Durability::kOnDisk),
+        IsOk());
     const auto left = Everything();
     log.reset();  // what it writes now, a killed process does not
     Restore(left);

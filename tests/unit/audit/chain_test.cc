@@ -29,8 +29,8 @@ std::string First() {
 }
 
 TEST(ChainTest, FirstLineIsExactlyThis) {
-  const std::string before = R"({"seq":1,"time":"1970-01-01T00:00:00.000000Z","kind":"stop","prev":")" +
-                             std::string(64, '0') + "\"";
+  const std::string before =
+      R"({"seq":1,"time":"1970-01-01T00:00:00.000000Z","kind":"stop","prev":")" + std::string(64, '0') + "\"";
   Link last;
   EXPECT_EQ(Chained({.kind = Kind::kStop, .time = absl::UnixEpoch()}, last),
             before + R"(,"hash":")" + crypto::Sha256Hex(before) + "\"}");
@@ -85,10 +85,10 @@ TEST(ChainTest, OtherTextWithAGoodHashIsNoRecord) {
     return text + R"(,"hash":")" + crypto::Sha256Hex(text) + "\"}";
   };
   EXPECT_TRUE(ReadChained(hashed(R"({"seq":7,"time":"t","kind":"k")")).has_value());
-  for (const std::string text : {R"({"seq":0,"time":"t","kind":"k")", R"({"seq":07,"time":"t","kind":"k")",
-                                 R"({"seq":-7,"time":"t","kind":"k")", R"({"seq":7.5,"time":"t","kind":"k")",
-                                 R"({"seq":99999999999999999999,"time":"t","kind":"k")", R"({"seq":7,"kind":"k")",
-                                 R"({"seq":7,"time":"t","kind":"k)", R"({"seq":"7","time":"t","kind":"k")", ""}) {
+  for (const std::string text :
+       {R"({"seq":0,"time":"t","kind":"k")", R"({"seq":07,"time":"t","kind":"k")", R"({"seq":-7,"time":"t","kind":"k")",
+        R"({"seq":7.5,"time":"t","kind":"k")", R"({"seq":99999999999999999999,"time":"t","kind":"k")",
+        R"({"seq":7,"kind":"k")", R"({"seq":7,"time":"t","kind":"k)", R"({"seq":"7","time":"t","kind":"k")", ""}) {
     EXPECT_FALSE(ReadChained(hashed(text)).has_value()) << text;
   }
 }

@@ -56,7 +56,7 @@ TEST(LineTest, HasExactlyTheKeysOfTheContract) {
                       "peer",      "method",      "portal",      "resource",     "rule",        "credential",
                       "access_id", "http_method", "path",        "query_digest", "body_digest", "decision",
                       "code",      "reason",      "http_status", "attempts",     "duration_us", "certificate_identity",
-                      "count",       "prev",        "hash"}));
+                      "count",     "prev",        "hash"}));
   EXPECT_EQ(json["seq"], 7);
   EXPECT_EQ(json["time"], "2023-11-14T22:13:20.123456Z");
   EXPECT_EQ(json["decision"], "allowed");

@@ -1,5 +1,5 @@
-// "Audit cannot be edited unseen": a journal of several runs, restarts, fragments and rotated files is changed at random,
-// and every change is told. LMBROKER_MUTATIONS says how many.
+// "Audit cannot be edited unseen": a journal of several runs, restarts, fragments and rotated files is changed at
+// random, and every change is told. LMBROKER_MUTATIONS says how many.
 
 #include <algorithm>
 #include <cstdint>

@@ -51,8 +51,8 @@ TEST_F(RefusalLimiterTest, TwentyASecondAreAdmittedAndTheRestIsCountedOnce) {
   EXPECT_EQ(Admitted(100, "dns:a", "ipv4:10.0.0.1:1"), kMost);
 }
 
-// Peers' audits grow with the requests of anybody. Here a stranger at full speed adds less than 1 MiB a minute, whatever
-// it sends: lines of 2 KiB of path that are escapes, for instance.
+// Peers' audits grow with the requests of anybody. Here a stranger at full speed adds less than 1 MiB a minute,
+// whatever it sends: lines of 2 KiB of path that are escapes, for instance.
 TEST_F(RefusalLimiterTest, StrangerAddsLessThanAMebibyteInAnyMinute) {
   for (const std::string& path : {std::string("/device/devices"), "/" + std::string(2047, '\x01')}) {
     std::vector<std::size_t> per_second;
@@ -125,7 +125,8 @@ TEST_F(RefusalLimiterTest, WithoutIdentityTheAddressCountsAndNotThePort) {
 }
 
 TEST_F(RefusalLimiterTest, SourcesBeyondTheBoundShareOne) {
-  for (std::size_t i = 0; i < RefusalLimiter::kMostSources; ++i) (void)limiter_.Admit("dns:" + std::to_string(i), "", kPair);
+  for (std::size_t i = 0; i < RefusalLimiter::kMostSources; ++i)
+    (void)limiter_.Admit("dns:" + std::to_string(i), "", kPair);
   int admitted = 0;
   for (int i = 0; i < 1000; ++i) admitted += limiter_.Admit("dns:more" + std::to_string(i), "", kPair) ? 1 : 0;
   EXPECT_EQ(admitted, kMost);

@@ -261,8 +261,9 @@ TEST_P(SyslogSinkTest, MessageIsOneOfRfc5424) {
   const std::string line = Chain(1).front();
   ASSERT_THAT(bench.sink().Append(line).status, IsOk());
   ASSERT_EQ(bench.Messages().size(), 1U);
-  EXPECT_THAT(bench.Messages().front(),
-              testing::MatchesRegex(R"(<158>1 1970-01-01T00:00:00.000000Z [!-~]+ lmbrokerd [0-9]+ audit - \{"seq":1,.*\})"));
+  EXPECT_THAT(
+      bench.Messages().front(),
+      testing::MatchesRegex(R"(<158>1 1970-01-01T00:00:00.000000Z [!-~]+ lmbrokerd [0-9]+ audit - \{"seq":1,.*\})"));
 }
 
 TEST_P(SyslogSinkTest, DaemonThatRestartsIsFoundAgain) {

@@ -18,7 +18,8 @@ using testing::IsEmpty;
 
 class VerifierTest : public testing::Test {
  protected:
-  static Findings Verify(const std::vector<NamedText>& files, Verifier::Options options = {}, std::size_t piece = 1000) {
+  static Findings Verify(const std::vector<NamedText>& files, Verifier::Options options = {},
+                         std::size_t piece = 1000) {
     Verifier verifier(std::move(options));
     for (const NamedText& file : files) {
       verifier.BeginFile(file.name);
@@ -56,7 +57,8 @@ TEST_F(VerifierTest, RunsAndRestartsAreIntact) {
 TEST_F(VerifierTest, PiecesMayBeCutAnywhere) {
   runs_.RunAndKill(3, "fragment");
   runs_.Run(2);
-  for (const std::size_t piece : {1U, 2U, 7U, 100'000U}) EXPECT_EQ(Verify(runs_.Files(), {}, piece).damage, "") << piece;
+  for (const std::size_t piece : {1U, 2U, 7U, 100'000U})
+    EXPECT_EQ(Verify(runs_.Files(), {}, piece).damage, "") << piece;
 }
 
 TEST_F(VerifierTest, WithoutAKeyItIsSaidThatSignaturesWereNotChecked) {
@@ -86,7 +88,8 @@ TEST_F(VerifierTest, FragmentIsBoundByTheStartBehindIt) {
   runs_.Run(1);
   const std::string text = Text();
   const std::size_t at = text.find("fragment\n");
-  for (const std::string_view other : {"", "fragmen\n", "Fragment\n", "fragment\n\n", "fragment\nx\n", "\nfragment\n"}) {
+  for (const std::string_view other :
+       {"", "fragmen\n", "Fragment\n", "fragment\n\n", "fragment\nx\n", "\nfragment\n"}) {
     std::string changed = text;
     changed.replace(at, 9, other);
     EXPECT_THAT(Verify({{"audit.jsonl", changed}}).damage, testing::Not(IsEmpty())) << other;
@@ -117,8 +120,7 @@ TEST_F(VerifierTest, FirstBadRecordIsNamed) {
   };
   EXPECT_EQ(changed(third, ""), "dir/audit.jsonl:3: records 3 to 3 are missing before record 4");
   EXPECT_EQ(changed(third, third + third), "dir/audit.jsonl:4: record 3 comes twice");
-  EXPECT_EQ(changed(third + fourth, fourth + third),
-            "dir/audit.jsonl:3: records 3 to 3 are missing before record 4");
+  EXPECT_EQ(changed(third + fourth, fourth + third), "dir/audit.jsonl:3: records 3 to 3 are missing before record 4");
   EXPECT_THAT(changed(third, "x" + third), HasSubstr("dir/audit.jsonl:3: is no whole record"));
 }
 

@@ -18,13 +18,14 @@ Secret Seed(std::string_view hex) { return Secret(*DecodeHex(hex)); }
 
 // RFC 8032, section 7.1, tests 1 and 3.
 TEST(Ed25519Test, VectorsOfRfc8032) {
-  EXPECT_EQ(EncodeHex(Ed25519Sign(Seed("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"), "")),
-            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595b"
-            "be24655141438e7a100b");
-  EXPECT_EQ(EncodeHex(Ed25519Sign(Seed("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"),
-                                  "\xaf\x82")),
-            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716e"
-            "d28dc027beceea1ec40a");
+  EXPECT_EQ(
+      EncodeHex(Ed25519Sign(Seed("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"), "")),
+      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595b"
+      "be24655141438e7a100b");
+  EXPECT_EQ(
+      EncodeHex(Ed25519Sign(Seed("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"), "\xaf\x82")),
+      "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716e"
+      "d28dc027beceea1ec40a");
 }
 
 TEST(Ed25519Test, KeyIsNamedByTheDigestOfItsPublicHalf) {
@@ -74,8 +75,9 @@ TEST_F(Ed25519KeyTest, OtherTextIsNoPublicKey) {
       "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n"
       "6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n"
       "-----END PUBLIC KEY-----\n";
-  for (const std::string_view text : {std::string_view(), std::string_view("x"), kOther,
-                                      std::string_view("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")}) {
+  for (const std::string_view text :
+       {std::string_view(), std::string_view("x"), kOther,
+        std::string_view("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")}) {
     EXPECT_THAT(Ed25519PublicKey::FromPem(text), StatusIs(absl::StatusCode::kInvalidArgument));
   }
 }
