@@ -3,9 +3,16 @@
 #include <string>
 #include <utility>
 
+#include "service/audit/line.h"
 #include "service/base/error.h"
 
 namespace lmbroker::audit {
+namespace {
+
+// Number, chain and the fields of an outcome, in bytes.
+constexpr std::size_t kMostAdded = 300;
+
+}  // namespace
 
 CallAudit::CallAudit(AuditLog& log, RefusalLimiter& refusals, const Clock& clock, Record known)
     : log_(log), refusals_(refusals), clock_(clock), start_(clock.Monotonic()), record_(std::move(known)) {}
@@ -34,7 +41,7 @@ void CallAudit::End(absl::StatusCode code, std::string_view reason) {
   const auto ignore = [](const absl::Status&) {};  // the answer stands, whether its record can be written or not
   if (!intent_written_) {
     const bool refused = code != absl::StatusCode::kOk;
-    if (refused && !refusals_.Admit(record_.identity, record_.peer)) return;
+    if (refused && !refusals_.Admit(record_.identity, record_.peer, PairBytes())) return;
     Prepare(Kind::kIntent, refused ? Decision::kRefused : Decision::kAllowed);
     log_.Write(record_, Durability::kFlushedSoon, ignore);
   }
@@ -43,6 +50,13 @@ void CallAudit::End(absl::StatusCode code, std::string_view reason) {
   record_.reason = std::string(reason);
   record_.duration_us = absl::ToInt64Microseconds(clock_.Monotonic() - start_);
   log_.Write(record_, Durability::kFlushedSoon, ignore);
+}
+
+// About what the two records will take in a file.
+std::size_t CallAudit::PairBytes() const {
+  std::string line;
+  AppendUnnumbered(line, record_);
+  return 2 * (line.size() + kMostAdded);
 }
 
 void CallAudit::Prepare(Kind kind, Decision decision) {
