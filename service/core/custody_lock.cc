@@ -1,0 +1,168 @@
+// How the keys of the custody are opened, locked away, and follow the key-encryption keys.
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "service/base/error.h"
+#include "service/base/status_macros.h"
+#include "service/core/custody.h"
+
+namespace lmbroker::core {
+namespace {
+
+// Who reads the message can act on a few names, and on the versions, of which all are told.
+constexpr int kMostNamed = 20;
+
+// What does not open, for a person.
+class Problems {
+ public:
+  void Add(const store::CredentialRecord& record, const absl::Status& status) {
+    if (IsRefusal(status, Reason::kSealed)) missing_.insert(record.secret.key_version);
+    if (++count_ > kMostNamed) return;
+    named_ += fmt::format("\n  {}: {}", record.name.ToString(), std::string(status.message()));
+  }
+
+  absl::Status ToStatus() const {
+    if (count_ == 0) return absl::OkStatus();
+    std::string message = fmt::format(
+        "{} credentials cannot be opened with the keys at hand; restore the key ring that sealed them", count_);
+    if (!missing_.empty()) message += fmt::format(" (it lacks version {})", fmt::join(missing_, ", "));
+    message += ":" + named_;
+    if (count_ > kMostNamed) message += fmt::format("\n  and {} more", count_ - kMostNamed);
+    return absl::FailedPreconditionError(message);
+  }
+
+ private:
+  std::set<std::uint32_t> missing_;
+  std::string named_;
+  int count_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Custody>> Custody::OpenLocked(store::Store& store, const crypto::Envelope& envelope,
+                                                             const Clock& clock) {
+  std::unique_ptr<Custody> custody(new Custody(store, envelope, clock));
+  ASSIGN_OR_RETURN(std::vector<store::CredentialRecord> records, store.ListCredentials(std::nullopt));
+  const MutexLock change(custody->changes_);
+  for (store::CredentialRecord& record : records) custody->Show(std::move(record), {});
+  return custody;
+}
+
+absl::StatusOr<std::unique_ptr<Custody>> Custody::Open(store::Store& store, const crypto::Envelope& envelope,
+                                                       const Clock& clock) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Custody> custody, OpenLocked(store, envelope, clock));
+  RETURN_IF_ERROR(custody->Unlock(envelope, [] {}));
+  return custody;
+}
+
+absl::StatusOr<std::map<CredentialName, Secret>> Custody::OpenAll(const crypto::Envelope& candidate) const {
+  ASSIGN_OR_RETURN(const std::vector<store::CredentialRecord> records, store_.ListCredentials(std::nullopt));
+  const bool wanted = locked();  // else only whether they open
+  std::map<CredentialName, Secret> opened;
+  Problems problems;
+  for (const store::CredentialRecord& record : records) {
+    absl::StatusOr<Secret> secret = candidate.Open(record.secret, BindingOf(record));
+    if (absl::IsUnavailable(secret.status())) return secret.status();  // of the key service: as true for all others
+    if (!secret.ok()) {
+      problems.Add(record, secret.status());
+    } else if (wanted) {
+      opened.emplace(record.name, *std::move(secret));
+    }
+  }
+  RETURN_IF_ERROR(problems.ToStatus());
+  return opened;
+}
+
+absl::Status Custody::Unlock(const crypto::Envelope& candidate, absl::FunctionRef<void()> commit) {
+  const MutexLock change(changes_);
+  ASSIGN_OR_RETURN(auto opened, OpenAll(candidate));
+  commit();
+  const MutexLock lock(mutex_);
+  if (!locked_) return absl::OkStatus();
+  locked_ = false;
+  recall_ = std::stop_source();
+  for (auto& [name, secret] : opened) {
+    Row& row = rows_.at(name);
+    row.entry = MakeEntry(row.entry->record, std::move(secret), row.entry->guard);
+  }
+  return absl::OkStatus();
+}
+
+void Custody::Lock(absl::FunctionRef<void()> commit) {
+  const MutexLock change(changes_);
+  commit();
+  std::vector<std::shared_ptr<const Entry>> last;  // which may be wiped here, but not under the lock
+  const MutexLock lock(mutex_);
+  locked_ = true;
+  for (auto& [name, row] : rows_) {
+    auto keyless = MakeEntry(row.entry->record, {}, row.entry->guard);
+    last.push_back(std::exchange(row.entry, std::move(keyless)));
+  }
+}
+
+bool Custody::locked() const {
+  const MutexLock lock(mutex_);
+  return locked_;
+}
+
+absl::Status Custody::CheckUnlocked() const {
+  if (!locked()) return absl::OkStatus();
+  return Refuse(Reason::kSealed, "The broker is sealed, so no key can be used; an operator can unseal it.");
+}
+
+void Custody::Recall() {
+  std::stop_source recall;
+  {
+    const MutexLock lock(mutex_);
+    recall = recall_;
+  }
+  recall.request_stop();  // which runs what others do then
+}
+
+Custody::Wrapped Custody::WrappedWith(std::uint32_t version) const {
+  Wrapped wrapped;
+  const MutexLock lock(mutex_);
+  for (const auto& [name, row] : rows_) {
+    ++wrapped.total;
+    if (row.key_version == version) ++wrapped.done;
+  }
+  return wrapped;
+}
+
+absl::Status Custody::Rewrap(std::uint32_t primary, const std::stop_token& stop) {
+  std::vector<CredentialName> behind;
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [name, row] : rows_) {
+      if (row.key_version != primary) behind.push_back(name);
+    }
+  }
+  absl::Status first;
+  for (const CredentialName& name : behind) {
+    if (stop.stop_requested()) break;
+    first.Update(RewrapOne(name, primary));
+  }
+  return first;
+}
+
+// The record is read, changed and written with nobody in between.
+absl::Status Custody::RewrapOne(const CredentialName& name, std::uint32_t primary) {
+  const MutexLock change(changes_);
+  absl::StatusOr<store::CredentialRecord> record = store_.GetCredential(name);
+  if (IsRefusal(record.status(), Reason::kUnknownCredential)) return absl::OkStatus();  // deleted meanwhile
+  RETURN_IF_ERROR(record.status());
+  if (record->secret.key_version != primary) {
+    ASSIGN_OR_RETURN(record->secret, envelope_.Rewrap(record->secret, BindingOf(*record)));
+    RETURN_IF_ERROR(store_.UpdateCredential(*record));
+  }
+  const MutexLock lock(mutex_);
+  rows_.at(name).key_version = record->secret.key_version;
+  return absl::OkStatus();
+}
+
+}  // namespace lmbroker::core
