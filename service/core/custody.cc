@@ -148,7 +148,7 @@ absl::Status Custody::Rewrite(const store::CredentialRecord& record) {
 absl::StatusOr<store::CredentialRecord> Custody::SetStatus(const CredentialName& name, TokenStatus status) {
   const MutexLock change(changes_);
   ASSIGN_OR_RETURN(const Row before, RowOf(name));
-  if (status == TokenStatus::kEnabled) RETURN_IF_ERROR(CheckUnlocked());
+  RETURN_IF_ERROR(CheckUnlocked());
   store::CredentialRecord record = Stored(before);
   record.status = status;
   RETURN_IF_ERROR(Rewrite(record));
@@ -161,6 +161,7 @@ absl::StatusOr<store::CredentialRecord> Custody::SetStatus(const CredentialName&
 
 absl::Status Custody::Remove(const CredentialName& name) {
   const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
   RETURN_IF_ERROR(store_.DeleteCredential(name));
   const MutexLock lock(mutex_);
   rows_.erase(name);
@@ -169,6 +170,7 @@ absl::Status Custody::Remove(const CredentialName& name) {
 
 absl::Status Custody::ForgetToken(const TokenName& token) {
   const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
   RETURN_IF_ERROR(store_.DeleteToken(token));
   const MutexLock lock(mutex_);
   std::erase_if(rows_, [&](const auto& item) { return item.second.entry->record.token == token; });

@@ -33,7 +33,7 @@ namespace lmbroker::core {
 // is here is in the store: a change is on disk before it is seen. Safe for concurrent use; Lookup never waits for the
 // disk.
 //
-// While it is locked it has the descriptions without the keys, and refuses what needs one with SEALED.
+// While it is locked it has the descriptions without the keys, and refuses uses and changes with SEALED.
 class Custody {
  public:
   // One credential with its key. Immutable: a change makes another one, and a call in flight keeps what it has.
@@ -96,11 +96,11 @@ class Custody {
   // The same for a created token, in one transaction with the end of its create intent.
   absl::Status Adopt(std::string_view marker, const store::TokenRecord& token, store::CredentialRecord record,
                      Secret secret);
-  // Enabling ends a quarantine, too. UNKNOWN_CREDENTIAL; SEALED for enabling.
+  // Enabling ends a quarantine, too. UNKNOWN_CREDENTIAL, SEALED.
   absl::StatusOr<store::CredentialRecord> SetStatus(const CredentialName& name, TokenStatus status);
-  // UNKNOWN_CREDENTIAL. The secret is wiped when the last call that uses it has ended.
+  // UNKNOWN_CREDENTIAL, SEALED. The secret is wiped when the last call that uses it has ended.
   absl::Status Remove(const CredentialName& name);
-  // Forgets a token that is gone at the portal, and the credential bound to it. OK when neither is known.
+  // Forgets a token that is gone at the portal, and the credential bound to it. OK when neither is known. SEALED.
   absl::Status ForgetToken(const TokenName& token);
 
   // What the portal says of its tokens' status; `tokens` in ascending order of id. Kept in memory only: it makes a

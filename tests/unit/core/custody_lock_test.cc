@@ -103,23 +103,16 @@ TEST_F(CustodyLockTest, LockedCustodyDescribesAndUsesNothing) {
   EXPECT_THAT(custody_->Lookup(Name(0)), RefusedWith(Reason::kSealed));
   EXPECT_THAT(custody_->Find(Name(0)), RefusedWith(Reason::kSealed));
   EXPECT_THAT(Import(7), RefusedWith(Reason::kSealed));
-  EXPECT_THAT(custody_->SetStatus(Name(0), TokenStatus::kEnabled), RefusedWith(Reason::kSealed));
+  for (const TokenStatus status : {TokenStatus::kEnabled, TokenStatus::kDisabled}) {
+    EXPECT_THAT(custody_->SetStatus(Name(0), status), RefusedWith(Reason::kSealed));
+  }
+  EXPECT_THAT(custody_->Remove(Name(0)), RefusedWith(Reason::kSealed));
+  EXPECT_THAT(custody_->ForgetToken({{Name(0).portal(), 1}, 2}), RefusedWith(Reason::kSealed));
   EXPECT_THAT(custody_->Lookup(Name(7)), RefusedWith(Reason::kUnknownCredential));
   EXPECT_THAT(custody_->Describe(Name(0)), IsOk());
   EXPECT_EQ(custody_->List(std::nullopt).size(), 2U);
   EXPECT_TRUE(custody_->Has(Name(1)));
   EXPECT_THAT(custody_->SaveUses(), IsOk());
-}
-
-TEST_F(CustodyLockTest, WhatNeedsNoKeyIsDoneWhileItIsLocked) {
-  ImportMany(2);
-  Lock();
-  ASSERT_THAT(custody_->SetStatus(Name(0), TokenStatus::kDisabled), IsOk());
-  ASSERT_THAT(custody_->Remove(Name(1)), IsOk());
-  ASSERT_THAT(Unlock(), IsOk());
-  EXPECT_THAT(custody_->Lookup(Name(0)), RefusedWith(Reason::kCredentialDisabled));
-  ASSERT_THAT(custody_->SetStatus(Name(0), TokenStatus::kEnabled), IsOk());
-  ExpectAllUsable(1);
 }
 
 TEST_F(CustodyLockTest, EveryKeyIsWipedOnceTheCallsInFlightHaveEnded) {
