@@ -10,6 +10,7 @@
 #include "service/base/hardening.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
+#include "service/crypto/file_key_source.h"
 #include "service/policy/engine.h"
 #include "service/rpc/method_table.h"
 #include "service/store/sqlite_store.h"
@@ -18,6 +19,7 @@ namespace lmbroker::app {
 namespace {
 
 constexpr absl::Duration kPolicyCheck = absl::Seconds(1);
+constexpr absl::Duration kKeyCheck = absl::Seconds(1);
 constexpr absl::Duration kUseSave = absl::Minutes(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
@@ -88,13 +90,24 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
       .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
       .metrics = std::make_unique<Metrics>(MetricsOf(config)),
       .memory = std::make_unique<ByteBudget>(config.listen.memory)};
-  ASSIGN_OR_RETURN(crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, *parts.random));
-  parts.keys = std::make_unique<crypto::KeyRing>(std::move(keys));
+  parts.key_source = std::make_unique<crypto::FileKeySource>(config.keyring.file, *parts.random);
+  parts.key_watch = std::make_unique<FileWatch>(parts.key_source->files());
+  parts.keys = std::make_unique<crypto::KeyHolder>();
   parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
   ASSIGN_OR_RETURN(parts.store,
                    store::SqliteStore::Open({.path = config.store, .counter = config.store_counter}, *parts.random));
-  RETURN_IF_ERROR(parts.store->Unlock(*parts.envelope));
-  ASSIGN_OR_RETURN(parts.custody, core::Custody::Open(*parts.store, *parts.envelope, *parts.clock));
+  ASSIGN_OR_RETURN(parts.custody, core::Custody::OpenLocked(*parts.store, *parts.envelope, *parts.clock));
+  parts.keeper = std::make_unique<core::KeyKeeper>(core::KeyKeeper::Parts{.clock = *parts.clock,
+                                                                          .random = *parts.random,
+                                                                          .logger = *parts.logger,
+                                                                          .metrics = *parts.metrics,
+                                                                          .source = *parts.key_source,
+                                                                          .keys = *parts.keys,
+                                                                          .store = *parts.store,
+                                                                          .custody = *parts.custody},
+                                                   [](std::optional<Secret>) {});
+  parts.key_watch->Mark();
+  RETURN_IF_ERROR(parts.keeper->Start());
   parts.files = std::make_unique<audit::PosixFileSystem>();
   ASSIGN_OR_RETURN(parts.audit, audit::FileLog::Open(AuditOf(config.audit), *parts.files, *parts.clock, *parts.logger,
                                                      *parts.metrics));
@@ -170,8 +183,10 @@ App::App(Config config, Opened opened)
                                 .budgets = budgets_,
                                 .healths = healths_,
                                 .client = *parts_.client,
-                                .audit = *parts_.audit}),
+                                .audit = *parts_.audit,
+                                .keeper = *parts_.keeper}),
       policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
+      key_ticker_(kKeyCheck, [this] { TendKeys(); }),
       use_ticker_(kUseSave, [this] { SaveUses(); }) {}
 
 core::PortalSession::Parts App::SessionParts() {
@@ -247,9 +262,25 @@ std::vector<ops::Check> App::Checks() {
                  const absl::Status health = parts_.audit->Health();
                  return ops::CheckResult{.ready = health.ok(), .detail = std::string(health.message())};
                }},
+          {.name = "keys", .run = [this] { return CheckKeys(); }},
           // An older policy is a policy: the broker goes on with it, and says so.
           {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
+}
+
+// Sealed it lives, and does nothing of what it is there for.
+ops::CheckResult App::CheckKeys() const {
+  const core::KeyKeeper::State state = parts_.keeper->state();
+  if (state.sealed) return {.ready = false, .detail = "sealed; an operator can unseal it"};
+  return {.detail = state.error};
+}
+
+void App::TendKeys() {
+  if (parts_.key_watch->Changed()) {
+    parts_.key_watch->Mark();
+    parts_.keeper->Reload();
+  }
+  parts_.keeper->Rewrap();
 }
 
 // Forward works without a master, so a missing one is told, not a reason to be passed over.
@@ -268,7 +299,10 @@ void App::SaveUses() const {
   }
 }
 
-void App::Reload() { policy_watch_.Reload(); }
+void App::Reload() {
+  policy_watch_.Reload();
+  parts_.keeper->Reload();
+}
 
 void App::Drain() {
   parts_.logger->Info("draining", {{"in_flight", edge_.in_flight()}});

@@ -10,14 +10,13 @@
 
 #include "lmbroker/config/v1/config.pb.h"
 #include "service/app/config_values.h"
+#include "service/app/keyring_config.h"
 #include "service/app/policy_watch.h"
 #include "service/app/portal_config.h"
 #include "service/app/tls_files.h"
 #include "service/base/file.h"
-#include "service/base/random.h"
 #include "service/base/yaml.h"
 #include "service/base/yaml_message.h"
-#include "service/crypto/key_ring.h"
 #include "service/policy/parse.h"
 
 namespace lmbroker::app {
@@ -38,7 +37,7 @@ class ConfigReader {
     config_.ops.address = values_.Address("ops.address", file.ops().address());
     config_.ops.address_file = values_.NewFile("ops.address_file", file.ops().address_file());
     ReadStore(file.store().sqlite());
-    ReadKeyring(file.keyring());
+    config_.keyring = ReadKeyring(file.keyring(), values_);
     ReadAudit(file.audit());
     ReadLog(file.log());
     if (file.has_identity()) values_.Later("identity");
@@ -104,13 +103,6 @@ class ConfigReader {
     config_.store = values_.NewFile("store.sqlite.path", file.path());
     config_.store_counter =
         file.counter().empty() ? config_.store + ".counter" : values_.NewFile("store.sqlite.counter", file.counter());
-  }
-
-  void ReadKeyring(const v1::KeyRing& file) {
-    if (!values_.Require("keyring.file", file.file())) return;
-    config_.keyring = values_.Resolve(file.file());
-    SystemRandom random;
-    values_.Check("keyring.file", crypto::KeyRing::Load(config_.keyring, random).status());
   }
 
   void ReadAudit(const v1::Audit& file) {

@@ -41,6 +41,9 @@ struct Config {
     std::string address;
     std::string address_file;  // empty: none
   };
+  struct Keyring {
+    std::string file;  // the key ring file
+  };
   struct AuditFile {
     std::string path;
     std::uint64_t rotate_bytes = 0;  // 0: never
@@ -61,7 +64,7 @@ struct Config {
   Ops ops;
   std::string store;          // the SQLite file
   std::string store_counter;  // its counter file
-  std::string keyring;        // the key ring file
+  Keyring keyring;
   std::string policy_file;
   std::shared_ptr<const policy::Policy> policy;
   AuditFile audit;

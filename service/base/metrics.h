@@ -70,6 +70,8 @@ class Metrics {
   void SetAuditLag(absl::Duration lag);
 
   void PolicyLoaded(bool ok);
+  void KeysLoaded(bool ok);  // from the key ring, after the start
+  void SetSealed(bool sealed);
 
   void SetBodyBytes(std::size_t bytes);    // what calls hold of bodies
   void SetConnections(std::size_t count);  // of callers
@@ -102,6 +104,9 @@ class Metrics {
   prometheus::Gauge* audit_lag_ = nullptr;
   prometheus::Counter* policy_loads_ = nullptr;
   prometheus::Counter* policy_failures_ = nullptr;
+  prometheus::Counter* key_loads_ = nullptr;
+  prometheus::Counter* key_failures_ = nullptr;
+  prometheus::Gauge* sealed_ = nullptr;
   prometheus::Gauge* body_bytes_ = nullptr;
   prometheus::Gauge* connections_ = nullptr;
   prometheus::Counter* connections_refused_ = nullptr;

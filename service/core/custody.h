@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <span>
 #include <stop_token>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <absl/functional/function_ref.h>
@@ -54,11 +56,12 @@ class Custody {
   static absl::StatusOr<std::unique_ptr<Custody>> OpenLocked(store::Store& store, const crypto::Envelope& envelope,
                                                              const Clock& clock);
 
-  // Opens every secret of the store with the keys of `candidate`. If all open, `commit` runs, which puts those keys in
-  // force; nothing is sealed meanwhile, so none is left behind with older keys. Then the custody is unlocked; one that
-  // is already keeps the secrets that it has. FAILED_PRECONDITION naming the versions and credentials otherwise, and
-  // nothing has changed.
-  absl::Status Unlock(const crypto::Envelope& candidate, absl::FunctionRef<void()> commit);
+  // Opens every secret of the store with the keys of `candidate`; FAILED_PRECONDITION naming the versions and
+  // credentials when one does not open. If all do, `commit` is called, which puts those keys in force, or refuses;
+  // nothing is sealed meanwhile, so no record is left behind with older keys. Then the custody is unlocked, with what
+  // the store has now; one that is unlocked already keeps what it has. An error means that the custody is as it was,
+  // but for one that comes of the store after `commit` has succeeded.
+  absl::Status Unlock(const crypto::Envelope& candidate, absl::FunctionRef<absl::Status()> commit);
   // Lets go of every key; `commit` takes the key-encryption keys away in the same moment. Calls in flight keep theirs.
   void Lock(absl::FunctionRef<void()> commit);
   bool locked() const;
@@ -73,10 +76,10 @@ class Custody {
     int total = 0;
   };
   Wrapped WrappedWith(std::uint32_t version) const;
-  // Wraps every record that is not again with the primary version, one after the other; others may change records in
-  // between. Ends early when a stop is requested. What cannot be wrapped is left as it is; the first error. Continues
-  // where it was, however it was ended.
-  absl::Status Rewrap(std::uint32_t primary, const std::stop_token& stop);
+  // Wraps records that are wrapped with another version again with the primary one, `most` of them; others may change
+  // records in between. What cannot be wrapped is left as it is; the first error. Goes on where it was, however it was
+  // ended. OK while locked.
+  absl::Status Rewrap(std::uint32_t primary, std::size_t most);
 
   // For signing, and taken as a use. UNKNOWN_CREDENTIAL; SEALED; CREDENTIAL_DISABLED, also while the token underneath
   // is known to be disabled at the portal; CREDENTIAL_QUARANTINED, which is kept in memory only: after a restart the
@@ -137,8 +140,9 @@ class Custody {
   // SEALED while it is locked.
   absl::Status CheckUnlocked() const;
   absl::Status RewrapOne(const CredentialName& name, std::uint32_t primary);
-  // Every secret of the store, opened.
-  absl::StatusOr<std::map<CredentialName, Secret>> OpenAll(const crypto::Envelope& candidate) const
+  // Every record of the store, and its secret.
+  using OpenedRecords = std::vector<std::pair<store::CredentialRecord, Secret>>;
+  absl::StatusOr<OpenedRecords> OpenAll(const crypto::Envelope& candidate) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
   // The row as it is to be stored, and as it is shown.
   static store::CredentialRecord Stored(const Row& row);

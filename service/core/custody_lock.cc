@@ -56,39 +56,46 @@ absl::StatusOr<std::unique_ptr<Custody>> Custody::OpenLocked(store::Store& store
 absl::StatusOr<std::unique_ptr<Custody>> Custody::Open(store::Store& store, const crypto::Envelope& envelope,
                                                        const Clock& clock) {
   ASSIGN_OR_RETURN(std::unique_ptr<Custody> custody, OpenLocked(store, envelope, clock));
-  RETURN_IF_ERROR(custody->Unlock(envelope, [] {}));
+  RETURN_IF_ERROR(custody->Unlock(envelope, [] { return absl::OkStatus(); }));
   return custody;
 }
 
-absl::StatusOr<std::map<CredentialName, Secret>> Custody::OpenAll(const crypto::Envelope& candidate) const {
-  ASSIGN_OR_RETURN(const std::vector<store::CredentialRecord> records, store_.ListCredentials(std::nullopt));
-  const bool wanted = locked();  // else only whether they open
-  std::map<CredentialName, Secret> opened;
+absl::StatusOr<Custody::OpenedRecords> Custody::OpenAll(const crypto::Envelope& candidate) const {
+  ASSIGN_OR_RETURN(std::vector<store::CredentialRecord> records, store_.ListCredentials(std::nullopt));
+  OpenedRecords opened;
   Problems problems;
-  for (const store::CredentialRecord& record : records) {
+  for (store::CredentialRecord& record : records) {
     absl::StatusOr<Secret> secret = candidate.Open(record.secret, BindingOf(record));
     if (absl::IsUnavailable(secret.status())) return secret.status();  // of the key service: as true for all others
-    if (!secret.ok()) {
+    if (secret.ok()) {
+      opened.emplace_back(std::move(record), *std::move(secret));
+    } else {
       problems.Add(record, secret.status());
-    } else if (wanted) {
-      opened.emplace(record.name, *std::move(secret));
     }
   }
   RETURN_IF_ERROR(problems.ToStatus());
   return opened;
 }
 
-absl::Status Custody::Unlock(const crypto::Envelope& candidate, absl::FunctionRef<void()> commit) {
+absl::Status Custody::Unlock(const crypto::Envelope& candidate, absl::FunctionRef<absl::Status()> commit) {
   const MutexLock change(changes_);
-  ASSIGN_OR_RETURN(auto opened, OpenAll(candidate));
-  commit();
+  RETURN_IF_ERROR(OpenAll(candidate).status());
+  RETURN_IF_ERROR(commit());
+  if (!locked()) return absl::OkStatus();
+  // Only now is it known that the store has what the broker wrote.
+  ASSIGN_OR_RETURN(OpenedRecords opened, OpenAll(candidate));
   const MutexLock lock(mutex_);
-  if (!locked_) return absl::OkStatus();
   locked_ = false;
   recall_ = std::stop_source();
-  for (auto& [name, secret] : opened) {
-    Row& row = rows_.at(name);
-    row.entry = MakeEntry(row.entry->record, std::move(secret), row.entry->guard);
+  const Rows before = std::exchange(rows_, {});
+  for (auto& [record, secret] : opened) {
+    const auto known = before.find(record.name);
+    auto guard = known != before.end() ? known->second.entry->guard : std::make_shared<LockoutGuard>(record.name);
+    const CredentialName name = record.name;
+    const std::uint32_t key_version = record.secret.key_version;
+    Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard)), .key_version = key_version};
+    if (known != before.end()) row.token_status = known->second.token_status;
+    rows_.emplace(name, std::move(row));
   }
   return absl::OkStatus();
 }
@@ -134,25 +141,23 @@ Custody::Wrapped Custody::WrappedWith(std::uint32_t version) const {
   return wrapped;
 }
 
-absl::Status Custody::Rewrap(std::uint32_t primary, const std::stop_token& stop) {
+absl::Status Custody::Rewrap(std::uint32_t primary, std::size_t most) {
   std::vector<CredentialName> behind;
   {
     const MutexLock lock(mutex_);
     for (const auto& [name, row] : rows_) {
-      if (row.key_version != primary) behind.push_back(name);
+      if (row.key_version != primary && behind.size() < most) behind.push_back(name);
     }
   }
   absl::Status first;
-  for (const CredentialName& name : behind) {
-    if (stop.stop_requested()) break;
-    first.Update(RewrapOne(name, primary));
-  }
+  for (const CredentialName& name : behind) first.Update(RewrapOne(name, primary));
   return first;
 }
 
 // The record is read, changed and written with nobody in between.
 absl::Status Custody::RewrapOne(const CredentialName& name, std::uint32_t primary) {
   const MutexLock change(changes_);
+  if (locked()) return absl::OkStatus();
   absl::StatusOr<store::CredentialRecord> record = store_.GetCredential(name);
   if (IsRefusal(record.status(), Reason::kUnknownCredential)) return absl::OkStatus();  // deleted meanwhile
   RETURN_IF_ERROR(record.status());

@@ -9,7 +9,7 @@ namespace lmbroker::rpc {
 namespace {
 
 // The form of a request, and the shape of an answer, are chosen by their types (credential_convert.h).
-constexpr auto kParse = [](const auto& request) { return FromProto(request); };
+constexpr auto kParse = [](auto& request) { return FromProto(request); };
 constexpr auto kWrite = [](auto value, auto& response) { ToProto(std::move(value), response); };
 constexpr auto kParseName = [](const auto& request) { return CredentialName::Parse(request.name(), "name"); };
 

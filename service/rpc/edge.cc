@@ -21,6 +21,15 @@ constexpr absl::Duration kMostDeadline = absl::Minutes(5);
 
 }  // namespace
 
+void Edge::RecallCalls() {
+  std::stop_source recalled;
+  {
+    const MutexLock lock(mutex_);
+    recalled = std::exchange(recall_, std::stop_source());
+  }
+  recalled.request_stop();
+}
+
 Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context)
     : edge_(edge),
       grpc_context_(context),
@@ -61,6 +70,7 @@ absl::Status Call::Admit() {
   }
   const std::string& holder = context_.caller.name.empty() ? context_.caller.identity : context_.caller.name;
   ASSIGN_OR_RETURN(place_, edge_.in_flight_.Enter(holder));
+  if (row_->work != Work::kLocal) recall_.emplace(edge_.recall_token(), [this] { grpc_context_.TryCancel(); });
   return absl::OkStatus();
 }
 
@@ -75,6 +85,7 @@ absl::Status Call::CheckAudience() const {
 
 grpc::Status Call::End(const absl::Status& status) {
   const Edge::Parts& parts = edge_.parts_;
+  recall_.reset();
   audit_.Outcome(status);
   place_ = {};
   const absl::Duration took = parts.clock.Monotonic() - start_;

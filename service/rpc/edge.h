@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -22,6 +24,7 @@
 #include "service/base/executor.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
+#include "service/base/mutex.h"
 #include "service/base/random.h"
 #include "service/core/call_context.h"
 #include "service/core/policy_holder.h"
@@ -50,6 +53,9 @@ class Edge {
 
   Edge(Parts parts, InFlight::Limits limits) : parts_(parts), ids_(parts.random), in_flight_(limits) {}
 
+  // Cancels all calls in flight that may use a key (Work other than kLocal). From any thread.
+  void RecallCalls();
+
   // Refuses new calls with DRAINING from now on.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
 
@@ -59,8 +65,15 @@ class Edge {
  private:
   friend class Call;
 
+  std::stop_token recall_token() const {
+    const MutexLock lock(mutex_);
+    return recall_.get_token();
+  }
+
   const Parts parts_;
-  BufferedRandom ids_;  // of requests
+  mutable Mutex mutex_;
+  std::stop_source recall_ ABSL_GUARDED_BY(mutex_);  // of the calls that have come since the last recall
+  BufferedRandom ids_;                               // of requests
   InFlight in_flight_;
   std::atomic<bool> draining_ = false;
 };
@@ -103,6 +116,7 @@ class Call {
   audit::CallAudit audit_;
   core::CallContext context_;
   InFlight::Place place_;
+  std::optional<std::stop_callback<std::function<void()>>> recall_;  // last: it must not outlive what it uses
 };
 
 }  // namespace lmbroker::rpc

@@ -1,5 +1,4 @@
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -54,7 +53,7 @@ class CustodyLockTest : public testing::Test {
     return std::make_shared<const crypto::KeyRing>(*crypto::KeyRing::Load(ring_, random_));
   }
   void Change(absl::FunctionRef<absl::Status(crypto::RingContent&)> change) {
-    ASSERT_THAT(crypto::ChangeKeyRingFile(ring_, change), IsOk());
+    ASSERT_THAT(crypto::ChangeKeyRingFile(ring_, [] { return Secret(); }, random_, change), IsOk());
   }
   void AddAndPromote() {
     Change([this](auto& ring) { return crypto::AddKey(ring, random_, clock_.Now()).status(); });
@@ -66,14 +65,17 @@ class CustodyLockTest : public testing::Test {
   // As a reload or Unseal does.
   absl::Status Unlock() {
     const auto ring = Ring();
-    return custody_->Unlock(crypto::Envelope(*ring, random_), [&] { keys_.Set(ring); });
+    return custody_->Unlock(crypto::Envelope(*ring, random_), [&] {
+      keys_.Set(ring);
+      return absl::OkStatus();
+    });
   }
   void Lock() {
     custody_->Lock([this] { keys_.Set(nullptr); });
   }
 
   void Reopen() { custody_ = *Custody::Open(store_, envelope_, clock_); }
-  absl::Status Rewrap() { return custody_->Rewrap(keys_.PrimaryVersion(), {}); }
+  absl::Status Rewrap() { return custody_->Rewrap(keys_.PrimaryVersion(), 1000); }
   int Behind() const {
     const Custody::Wrapped wrapped = custody_->WrappedWith(keys_.PrimaryVersion());
     return wrapped.total - wrapped.done;
@@ -234,14 +236,49 @@ TEST_F(CustodyLockTest, RewrapGoesOnAfterAnEndAtAnyStep) {
   }
 }
 
-TEST_F(CustodyLockTest, RewrapEndsWhenItIsToldTo) {
-  ImportMany(3);
+TEST_F(CustodyLockTest, RewrapDoesAsManyAsItIsToldTo) {
+  ImportMany(5);
   AddAndPromote();
   ASSERT_THAT(Unlock(), IsOk());
-  std::stop_source stop;
-  stop.request_stop();
-  EXPECT_THAT(custody_->Rewrap(keys_.PrimaryVersion(), stop.get_token()), IsOk());
-  EXPECT_EQ(Behind(), 3);
+  for (const int left : {3, 1, 0, 0}) {
+    EXPECT_THAT(custody_->Rewrap(keys_.PrimaryVersion(), 2), IsOk());
+    EXPECT_EQ(Behind(), left);
+  }
+}
+
+TEST_F(CustodyLockTest, LockedCustodyWrapsNothing) {
+  ImportMany(1);
+  AddAndPromote();
+  ASSERT_THAT(Unlock(), IsOk());
+  Lock();
+  EXPECT_THAT(custody_->Rewrap(2, 10), IsOk());
+  EXPECT_EQ(store_.GetCredential(Name(0))->secret.key_version, 1U);
+}
+
+// What changes in the store while the custody is locked (which only somebody else could do) is seen as it is verified.
+TEST_F(CustodyLockTest, UnlockedCustodyHasWhatTheStoreHas) {
+  ImportMany(2);
+  Lock();
+  auto record = *store_.GetCredential(Name(0));
+  record.status = TokenStatus::kDisabled;
+  ASSERT_THAT(custody_->Unlock(crypto::Envelope(*Ring(), random_),
+                               [&] {
+                                 keys_.Set(Ring());
+                                 return store_.UpdateCredential(record);
+                               }),
+              IsOk());
+  EXPECT_THAT(custody_->Lookup(Name(0)), RefusedWith(Reason::kCredentialDisabled));
+  EXPECT_THAT(custody_->Lookup(Name(1)), IsOk());
+}
+
+TEST_F(CustodyLockTest, RefusedCommitUnlocksNothing) {
+  ImportMany(1);
+  Lock();
+  const auto ring = Ring();
+  EXPECT_THAT(custody_->Unlock(crypto::Envelope(*ring, random_), [] { return absl::InternalError("no"); }),
+              StatusIs(absl::StatusCode::kInternal));
+  EXPECT_TRUE(custody_->locked());
+  EXPECT_EQ(custody_->WaitUntilWiped(absl::ZeroDuration()), 0);
 }
 
 TEST_F(CustodyLockTest, OneRecordThatDoesNotUnwrapKeepsNoOtherBack) {
