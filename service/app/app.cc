@@ -11,6 +11,7 @@
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 #include "service/crypto/file_key_source.h"
+#include "service/crypto/transit_key_source.h"
 #include "service/policy/engine.h"
 #include "service/rpc/method_table.h"
 #include "service/store/sqlite_store.h"
@@ -64,6 +65,11 @@ std::map<PortalName, std::vector<portal::ConfiguredBudget>> BudgetsOf(const Conf
   return budgets;
 }
 
+std::unique_ptr<crypto::KeySource> MakeKeySource(const Config::Keyring& keyring, const Clock& clock, Random& random) {
+  if (!keyring.transit.has_value()) return std::make_unique<crypto::FileKeySource>(keyring.file, random);
+  return std::make_unique<crypto::TransitKeySource>(*keyring.transit, clock, random);
+}
+
 std::set<PortalName> PortalsOf(const Config& config) {
   std::set<PortalName> names;
   for (const auto& [portal, entry] : config.portals) names.insert(portal);
@@ -90,7 +96,7 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
       .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
       .metrics = std::make_unique<Metrics>(MetricsOf(config)),
       .memory = std::make_unique<ByteBudget>(config.listen.memory)};
-  parts.key_source = std::make_unique<crypto::FileKeySource>(config.keyring.file, *parts.random);
+  parts.key_source = MakeKeySource(config.keyring, *parts.clock, *parts.random);
   parts.key_watch = std::make_unique<FileWatch>(parts.key_source->files());
   parts.keys = std::make_unique<crypto::KeyHolder>();
   parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);

@@ -15,6 +15,7 @@
 #include "service/base/issues.h"
 #include "service/base/log.h"
 #include "service/base/names.h"
+#include "service/crypto/transit_keys.h"
 #include "service/policy/model.h"
 #include "service/portal/budget_rows.h"
 
@@ -42,7 +43,8 @@ struct Config {
     std::string address_file;  // empty: none
   };
   struct Keyring {
-    std::string file;  // the key ring file
+    std::string file;                                     // the key ring file; empty with `transit`
+    std::optional<crypto::TransitKeys::Options> transit;  // the key of a Transit engine
   };
   struct AuditFile {
     std::string path;

@@ -15,31 +15,32 @@ namespace lmbroker::core {
 namespace {
 
 // Who reads the message can act on a few names, and on the versions, of which all are told.
-constexpr int kMostNamed = 20;
+constexpr std::size_t kMostNamed = 5;
 
-// What does not open, for a person.
+// What does not open, as one sentence.
 class Problems {
  public:
   void Add(const store::CredentialRecord& record, const absl::Status& status) {
     if (IsRefusal(status, Reason::kSealed)) missing_.insert(record.secret.key_version);
-    if (++count_ > kMostNamed) return;
-    named_ += fmt::format("\n  {}: {}", record.name.ToString(), std::string(status.message()));
+    if (++count_ <= kMostNamed) named_.push_back(record.name.ToString());
   }
 
   absl::Status ToStatus() const {
     if (count_ == 0) return absl::OkStatus();
-    std::string message = fmt::format(
-        "{} credentials cannot be opened with the keys at hand; restore the key ring that sealed them", count_);
-    if (!missing_.empty()) message += fmt::format(" (it lacks version {})", fmt::join(missing_, ", "));
-    message += ":" + named_;
-    if (count_ > kMostNamed) message += fmt::format("\n  and {} more", count_ - kMostNamed);
-    return absl::FailedPreconditionError(message);
+    std::string missing;
+    if (!missing_.empty()) missing = fmt::format(", which lacks version {}", fmt::join(missing_, ", "));
+    std::string names = fmt::format("{}", fmt::join(named_, ", "));
+    if (count_ > kMostNamed) names += fmt::format(" and {} more", count_ - kMostNamed);
+    return absl::FailedPreconditionError(fmt::format(
+        "{} credentials cannot be opened with the key ring{}; restore the ring that sealed them, or those records from "
+        "a backup: {}.",
+        count_, missing, names));
   }
 
  private:
   std::set<std::uint32_t> missing_;
-  std::string named_;
-  int count_ = 0;
+  std::vector<std::string> named_;
+  std::size_t count_ = 0;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
+#include "service/crypto/aead.h"
 #include "service/crypto/envelope.h"
 
 namespace lmbroker::core {
@@ -16,10 +17,21 @@ namespace {
 
 // In the store's settings: set while the broker is to be sealed.
 constexpr std::string_view kSealedSetting = "sealed";
+// Among the store's own secrets: the Ed25519 seed of the audit, where the keys' source has no place for it.
+constexpr std::string_view kAuditKey = "audit key";
 // Records in one go, so that whoever ends the program need not wait for all.
 constexpr std::size_t kRewrapAtOnce = 200;
 
-std::string Text(const absl::Status& status) { return ToStd(status.message()); }
+// Characters of what is told to a caller of something's cause; the log has all.
+constexpr std::size_t kMostCause = 500;
+
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+absl::Status NotUnsealed(const absl::Status& cause) {
+  std::string_view why = ToStd(cause.message());
+  if (why.ends_with('.')) why.remove_suffix(1);
+  return Refuse(Reason::kSealed, fmt::format("The broker stays as it was: {}.", why.substr(0, kMostCause)));
+}
 
 }  // namespace
 
@@ -57,9 +69,27 @@ absl::Status KeyKeeper::PutInForce(crypto::KeySource::Keys keys) {
     if (was_locked) LockAll();
     return unlocked;
   }
+  if (!keys.has_place_for_audit_key) {
+    absl::StatusOr<Secret> seed = StoredAuditSeed();
+    if (!seed.ok() && was_locked) LockAll();
+    RETURN_IF_ERROR(seed.status());
+    keys.audit_seed = *std::move(seed);
+  }
   on_audit_seed_(std::move(keys.audit_seed));
   parts_.metrics.SetSealed(false);
   return absl::OkStatus();
+}
+
+absl::StatusOr<Secret> KeyKeeper::StoredAuditSeed() const {
+  const crypto::Envelope envelope(parts_.keys, parts_.random);
+  ASSIGN_OR_RETURN(const std::vector<store::SealedValue> values, parts_.store.ListSealedValues());
+  for (const store::SealedValue& value : values) {
+    if (value.name == kAuditKey) return envelope.Open(value.secret, crypto::ValueBinding{value.name});
+  }
+  Secret seed = crypto::Aead::NewKey(parts_.random);
+  ASSIGN_OR_RETURN(crypto::SealedSecret sealed, envelope.Seal(seed, crypto::ValueBinding{kAuditKey}));
+  RETURN_IF_ERROR(parts_.store.PutSealedValue({.name = std::string(kAuditKey), .secret = std::move(sealed)}));
+  return seed;
 }
 
 absl::Status KeyKeeper::CheckValues(const crypto::Envelope& candidate) const {
@@ -69,9 +99,8 @@ absl::Status KeyKeeper::CheckValues(const crypto::Envelope& candidate) const {
     if (opened.ok() || absl::IsUnavailable(opened)) RETURN_IF_ERROR(opened);
     if (!opened.ok()) {
       return absl::FailedPreconditionError(
-          fmt::format("The {} cannot be opened with version {} of the keys at hand; restore the key ring that sealed "
-                      "it: {}",
-                      value.name, value.secret.key_version, Text(opened)));
+          fmt::format("The {} cannot be opened with the key ring, of which version {} sealed it: {}", value.name,
+                      value.secret.key_version, Text(opened)));
     }
   }
   return absl::OkStatus();
@@ -146,7 +175,7 @@ absl::Status KeyKeeper::Unseal(const Secret& passphrase) {
   }
   if (!status.ok()) {
     parts_.logger.Error("keys_refused", {{"problem", Text(status)}});
-    return ReasonOf(status).has_value() ? status : Refuse(Reason::kSealed, Text(status));
+    return ReasonOf(status).has_value() ? status : NotUnsealed(status);
   }
   SetReloadError(status);
   parts_.logger.Warn("unsealed", {{"primary", parts_.keys.PrimaryVersion()}});
@@ -156,6 +185,7 @@ absl::Status KeyKeeper::Unseal(const Secret& passphrase) {
 void KeyKeeper::Rewrap() {
   const MutexLock lock(mutex_);
   if (parts_.custody.locked()) return;
+  parts_.source.Poll();
   const std::uint32_t primary = parts_.keys.PrimaryVersion();
   absl::Status status = RewrapValues(primary);
   status.Update(parts_.custody.Rewrap(primary, kRewrapAtOnce));

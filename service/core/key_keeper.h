@@ -8,6 +8,7 @@
 #include <absl/functional/any_invocable.h>
 #include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
 #include "service/base/clock.h"
@@ -73,6 +74,8 @@ class KeyKeeper {
 
  private:
   absl::Status PutInForce(crypto::KeySource::Keys keys) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The audit's key that is kept with the records; made when there is none.
+  absl::StatusOr<Secret> StoredAuditSeed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckValues(const crypto::Envelope& candidate) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LockAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RewrapValues(std::uint32_t primary) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

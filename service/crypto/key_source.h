@@ -20,6 +20,7 @@ class KeySource {
     std::shared_ptr<const KeyWrapper> wrapper;
     // Signs the audit trail's checkpoints (AuditKey::kSeedBytes). Unset: the source has none.
     std::optional<Secret> audit_seed;
+    bool has_place_for_audit_key = true;  // else it is kept with the records
   };
 
   virtual ~KeySource() = default;
@@ -31,6 +32,10 @@ class KeySource {
 
   // Wipes what Open remembers.
   virtual void Forget() = 0;
+
+  // To be called often while the keys are in use: looks now and then whether the primary version is another one. What
+  // it finds, the keys' PrimaryVersion says. Nothing to do for keys that change by another Open alone.
+  virtual void Poll() {}
 
   // The files whose change makes another Open worth while.
   virtual std::vector<std::string> files() const = 0;

@@ -3,13 +3,14 @@
 #include <utility>
 
 #include "service/rpc/credential_convert.h"
+#include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
 namespace {
 
 // The form of a request, and the shape of an answer, are chosen by their types (credential_convert.h).
-constexpr auto kParse = [](auto& request) { return FromProto(request); };
+constexpr auto kParse = [](const auto& request) { return FromProto(request); };
 constexpr auto kWrite = [](auto value, auto& response) { ToProto(std::move(value), response); };
 constexpr auto kParseName = [](const auto& request) { return CredentialName::Parse(request.name(), "name"); };
 
@@ -18,9 +19,14 @@ constexpr auto kParseName = [](const auto& request) { return CredentialName::Par
 void CredentialService::TakeCalls(CallQueue& queue) {
   Serve(
       edge_, queue, *this, &CredentialService::RequestImportCredential,
-      "/lmbroker.v1.CredentialService/ImportCredential", kParse,
+      "/lmbroker.v1.CredentialService/ImportCredential",
+      ParsingRaw<v1::ImportCredentialRequest>([](auto& request) { return FromProto(request); }),
       [this](core::CallContext& call, core::NewCredential wanted) { return admin_.Import(call, std::move(wanted)); },
-      kWrite);
+      [](const store::CredentialRecord& record, grpc::ByteBuffer& raw) {
+        v1::Credential credential;
+        ToProto(record, credential);
+        raw = ToSend(credential);
+      });
   Serve(
       edge_, queue, *this, &CredentialService::RequestGetCredential, "/lmbroker.v1.CredentialService/GetCredential",
       kParseName, [this](core::CallContext& call, const CredentialName& name) { return admin_.Get(call, name); },

@@ -6,6 +6,7 @@
 #include "service/base/status_macros.h"
 #include "service/rpc/convert.h"
 #include "service/rpc/credential_convert.h"
+#include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
@@ -121,12 +122,13 @@ void OperatorService::TakeCalls(CallQueue& queue) {
       [this](core::CallContext& call, std::monostate) { return Done(Seal(call)); }, kWriteNothing);
   Serve(
       edge_, queue, *this, &OperatorService::RequestUnseal, "/lmbroker.v1.OperatorService/Unseal",
-      [](v1::UnsealRequest& request) -> absl::StatusOr<Secret> { return TakeSecret(*request.mutable_passphrase()); },
+      ParsingRaw<v1::UnsealRequest>(
+          [](auto& request) -> absl::StatusOr<Secret> { return TakeSecret(*request.mutable_passphrase()); }),
       [this](core::CallContext& call, const Secret& passphrase) -> absl::StatusOr<std::monostate> {
         RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kOnDisk));
         return Done(parts_.keeper.Unseal(passphrase));
       },
-      kWriteNothing);
+      [](std::monostate, grpc::ByteBuffer& raw) { raw = ToSend(v1::UnsealResponse()); });
 }
 
 }  // namespace lmbroker::rpc

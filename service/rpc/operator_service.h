@@ -18,7 +18,7 @@
 namespace lmbroker::rpc {
 
 // OperatorService: how the broker is doing, from those who know; and whether it has its keys.
-class OperatorService final : public v1::OperatorService::AsyncService {
+class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v1::OperatorService::AsyncService> {
  public:
   struct Parts {
     std::string version;
