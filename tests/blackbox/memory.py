@@ -6,7 +6,10 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from typing import BinaryIO
 
+_AT_ONCE = 16 << 20
+_MOST_OF_A_MAPPING = 4 << 30
 _PIECE = 16  # bytes of a secret that must not be found together
 
 
@@ -47,13 +50,20 @@ def find(pid: int, secrets: list[str]) -> list[tuple[str, int]]:
     found = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for begin, end, name in mappings(pid):
-            try:
-                memory.seek(begin)
-                content = memory.read(end - begin)
-            except (OSError, ValueError, OverflowError):
-                continue  # a guard page, or gone meanwhile
-            for what, form in forms:
-                at = content.find(form)
-                if at >= 0:
-                    found.append((f"{what}, in {name} at {begin + at:#x}", begin))
+            if end - begin > _MOST_OF_A_MAPPING:
+                continue  # a sanitizer's notes about memory, which are no copy of it
+            for content, at in _pieces(memory, begin, end):
+                for what, form in forms:
+                    if (offset := content.find(form)) >= 0:
+                        found.append((f"{what}, in {name} at {at + offset:#x}", begin))
     return found
+
+
+def _pieces(memory: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int]]:
+    """The mapping in pieces that overlap by a form, with the address of each."""
+    for at in range(begin, end, _AT_ONCE):
+        try:
+            memory.seek(at)
+            yield memory.read(min(_AT_ONCE + 64, end - at)), at
+        except (OSError, ValueError, OverflowError):
+            continue  # a guard page, or gone meanwhile
