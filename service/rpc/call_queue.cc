@@ -32,7 +32,8 @@ void CallQueue::Run() {
   bool busy = false;
   while (!ending_ || calls_ > 0 || busy) {  // what the server's shutdown brought must be told before the queue ends
     busy = loop_.Turn();
-    if (!busy && loop_.MaySleep()) TellNext(gpr_inf_future(GPR_CLOCK_REALTIME));
+    const bool over = ending_ && calls_ == 0;  // then nothing comes that would end a sleep
+    if (!busy && !over && loop_.MaySleep()) TellNext(gpr_inf_future(GPR_CLOCK_REALTIME));
     for (int i = 0; i < kEventsPerTurn && TellNext(gpr_inf_past(GPR_CLOCK_REALTIME)); ++i) busy = true;
   }
   loop_.TakeBack();
