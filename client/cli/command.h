@@ -65,6 +65,7 @@ void AddCredentialCommands(CLI::App& app, CommandLine& line, Io& io);
 void AddForwardCommand(CLI::App& app, CommandLine& line, Io& io);
 void AddExplainCommands(CLI::App& app, CommandLine& line);
 void AddStatusCommand(CLI::App& app, CommandLine& line);
+void AddSealCommands(CLI::App& app, CommandLine& line, Io& io);
 
 // Adds an argument ("NAME") or option ("--note") whose text is given to `set`.
 template <class Set>

@@ -166,6 +166,7 @@ std::string ToText(const v1::GetStatusResponse& status) {
   fields.Add("audit error", status.audit().error());
   if (status.has_rewrap()) {
     fields.Add("rewrap", fmt::format("{} of {}", status.rewrap().done(), status.rewrap().total()));
+    fields.Add("keyring error", status.rewrap().error());
   }
   Table credentials({"CREDENTIAL", "STATE", "AGE"});
   for (const v1::CredentialStatus& credential : status.credentials()) {
@@ -174,6 +175,10 @@ std::string ToText(const v1::GetStatusResponse& status) {
   }
   return fields.ToString() + '\n' + PortalsText(status) + '\n' + credentials.ToString();
 }
+
+std::string ToText(const v1::SealResponse&) { return "The broker is sealed.\n"; }
+
+std::string ToText(const v1::UnsealResponse&) { return "The broker has its keys.\n"; }
 
 std::string ToText(const google::protobuf::Empty&) { return "Done.\n"; }
 

@@ -75,6 +75,7 @@ void AddCommands(CLI::App& app, CommandLine& line, Io& io) {
   AddForwardCommand(app, line, io);
   AddExplainCommands(app, line);
   AddStatusCommand(app, line);
+  AddSealCommands(app, line, io);
 }
 
 }  // namespace

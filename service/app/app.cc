@@ -11,6 +11,8 @@
 #include "service/base/hardening.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
+#include "service/crypto/file_key_source.h"
+#include "service/crypto/transit_key_source.h"
 #include "service/policy/engine.h"
 #include "service/rpc/method_table.h"
 #include "service/store/sqlite_store.h"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr absl::Duration kPolicyCheck = absl::Seconds(1);
 constexpr absl::Duration kIdentityCheck = absl::Milliseconds(500);
+constexpr absl::Duration kKeyCheck = absl::Seconds(1);
 constexpr absl::Duration kUseSave = absl::Minutes(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
@@ -64,6 +67,11 @@ std::map<PortalName, std::vector<portal::ConfiguredBudget>> BudgetsOf(const Conf
   return budgets;
 }
 
+std::unique_ptr<crypto::KeySource> MakeKeySource(const Config::Keyring& keyring, const Clock& clock, Random& random) {
+  if (!keyring.transit.has_value()) return std::make_unique<crypto::FileKeySource>(keyring.file, random);
+  return std::make_unique<crypto::TransitKeySource>(*keyring.transit, clock, random);
+}
+
 std::set<PortalName> PortalsOf(const Config& config) {
   std::set<PortalName> names;
   for (const auto& [portal, entry] : config.portals) names.insert(portal);
@@ -86,16 +94,28 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
       .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
       .metrics = std::make_unique<Metrics>(MetricsOf(config)),
       .memory = std::make_unique<ByteBudget>(config.listen.memory)};
-  ASSIGN_OR_RETURN(crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, *parts.random));
-  parts.keys = std::make_unique<crypto::KeyRing>(std::move(keys));
+  parts.key_source = MakeKeySource(config.keyring, *parts.clock, *parts.random);
+  parts.key_watch = std::make_unique<FileWatch>(parts.key_source->files());
+  parts.keys = std::make_unique<crypto::KeyHolder>();
   parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
   ASSIGN_OR_RETURN(parts.store,
                    store::SqliteStore::Open({.path = config.store, .counter = config.store_counter}, *parts.random));
-  RETURN_IF_ERROR(parts.store->Unlock(*parts.envelope));
-  ASSIGN_OR_RETURN(parts.custody, core::Custody::Open(*parts.store, *parts.envelope, *parts.clock));
-  parts.files = std::make_unique<audit::PosixFileSystem>();
+  ASSIGN_OR_RETURN(parts.custody, core::Custody::OpenLocked(*parts.store, *parts.envelope, *parts.clock));
   parts.audit_signer = std::make_unique<audit::SeedSigner>();
-  parts.audit_signer->Set(parts.keys->audit_seed());
+  parts.keeper = std::make_unique<core::KeyKeeper>(core::KeyKeeper::Parts{.clock = *parts.clock,
+                                                                          .random = *parts.random,
+                                                                          .logger = *parts.logger,
+                                                                          .metrics = *parts.metrics,
+                                                                          .source = *parts.key_source,
+                                                                          .keys = *parts.keys,
+                                                                          .store = *parts.store,
+                                                                          .custody = *parts.custody},
+                                                   [&signer = *parts.audit_signer](std::optional<Secret> seed) {
+                                                     signer.Set(std::move(seed));
+                                                   });
+  parts.key_watch->Mark();
+  RETURN_IF_ERROR(parts.keeper->Start());
+  parts.files = std::make_unique<audit::PosixFileSystem>();
   ASSIGN_OR_RETURN(
       parts.audit,
       OpenAudit(
@@ -177,8 +197,10 @@ App::App(Config config, Opened opened)
                                 .budgets = budgets_,
                                 .healths = healths_,
                                 .client = *parts_.client,
-                                .audit = *parts_.audit}),
+                                .audit = *parts_.audit,
+                                .keeper = *parts_.keeper}),
       policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
+      key_ticker_(kKeyCheck, [this] { TendKeys(); }),
       use_ticker_(kUseSave, [this] { SaveUses(); }) {}
 
 core::PortalSession::Parts App::SessionParts() {
@@ -278,12 +300,28 @@ std::vector<ops::Check> App::Checks() {
                  const absl::Status health = parts_.audit->Health();
                  return ops::CheckResult{.ready = health.ok(), .detail = std::string(health.message())};
                }},
+          {.name = "keys", .run = [this] { return CheckKeys(); }},
           // An older policy is a policy: the broker goes on with it, and says so.
           {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
           {.name = "listener_files", .run = [this] { return ops::CheckResult{.detail = listener_tls_->error()}; }},
           {.name = "issuer_keys",
            .run = [this] { return ops::CheckResult{.detail = tokens_ == nullptr ? "" : tokens_->error()}; }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
+}
+
+// Sealed it lives, and does nothing of what it is there for.
+ops::CheckResult App::CheckKeys() const {
+  const core::KeyKeeper::State state = parts_.keeper->state();
+  if (state.sealed) return {.ready = false, .detail = "sealed; an operator can unseal it"};
+  return {.detail = state.error};
+}
+
+void App::TendKeys() {
+  if (parts_.key_watch->Changed()) {
+    parts_.key_watch->Mark();
+    parts_.keeper->Reload();
+  }
+  parts_.keeper->Rewrap();
 }
 
 // Forward works without a master, so a missing one is told, not a reason to be passed over.
@@ -306,6 +344,7 @@ void App::Reload() {
   policy_watch_.Reload();
   if (tokens_ != nullptr) tokens_->Reload();
   if (listener_tls_->Reload()) JudgeCallsAgain();
+  parts_.keeper->Reload();
 }
 
 void App::Drain() {

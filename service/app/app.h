@@ -12,6 +12,7 @@
 
 #include "service/app/caller_tokens.h"
 #include "service/app/config.h"
+#include "service/app/file_watch.h"
 #include "service/app/listener_tls.h"
 #include "service/app/policy_watch.h"
 #include "service/audit/posix_file_system.h"
@@ -30,6 +31,7 @@
 #include "service/core/credential_admin.h"
 #include "service/core/custody.h"
 #include "service/core/forwarder.h"
+#include "service/core/key_keeper.h"
 #include "service/core/policy_holder.h"
 #include "service/core/portals.h"
 #include "service/core/shared_reads.h"
@@ -37,7 +39,8 @@
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
 #include "service/crypto/envelope.h"
-#include "service/crypto/key_ring.h"
+#include "service/crypto/key_holder.h"
+#include "service/crypto/key_source.h"
 #include "service/http/event_loop.h"
 #include "service/http/metered_client.h"
 #include "service/http/portal_client.h"
@@ -63,7 +66,7 @@ class App {
   // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
-  // Reads the policy again, and the files of the listener and of identities.
+  // Reads again the policy, the key ring, and the files of the listener and of identities.
   void Reload();
   // Not ready → no new calls → those in flight end within the configured grace, or are cut.
   void Drain();
@@ -76,12 +79,15 @@ class App {
     std::unique_ptr<Logger> logger;
     std::unique_ptr<Metrics> metrics;
     std::unique_ptr<ByteBudget> memory;  // of the bodies that calls hold
-    std::unique_ptr<crypto::KeyRing> keys;
+    std::unique_ptr<crypto::KeySource> key_source;
+    std::unique_ptr<FileWatch> key_watch;  // of its files
+    std::unique_ptr<crypto::KeyHolder> keys;
     std::unique_ptr<crypto::Envelope> envelope;
     std::unique_ptr<store::Store> store;
     std::unique_ptr<core::Custody> custody;
-    std::unique_ptr<audit::PosixFileSystem> files;
     std::unique_ptr<audit::SeedSigner> audit_signer;
+    std::unique_ptr<core::KeyKeeper> keeper;
+    std::unique_ptr<audit::PosixFileSystem> files;
     std::unique_ptr<audit::SinkLog> audit;
     std::unique_ptr<http::EventLoop> loop;
     std::unique_ptr<http::PortalClient> client;
@@ -94,6 +100,9 @@ class App {
   std::vector<ops::Check> Checks();
   ops::CheckResult CheckMasters() const;
   std::string MetricsText() const;
+  ops::CheckResult CheckKeys() const;
+  // Reads the key ring again if it changed, and has records follow it.
+  void TendKeys();
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
   std::unique_ptr<CallerTokens> OpenTokens();
@@ -132,6 +141,7 @@ class App {
   rpc::PolicyService policy_service_;
   rpc::OperatorService operator_service_;
   Ticker policy_ticker_;
+  Ticker key_ticker_;
   Ticker use_ticker_;
   std::unique_ptr<ListenerTls> listener_tls_;
   std::optional<Ticker> identity_ticker_;

@@ -7,8 +7,8 @@ namespace {
 
 constexpr int kUsage = 2;
 constexpr const char* kFooter =
-    "Signals: SIGTERM ends it after the calls in flight; SIGHUP reads the policy again (it is also read when it "
-    "changes).\nExit: 0 done, 1 could not serve, 2 usage or a bad configuration.";
+    "Signals: SIGTERM ends it after the calls in flight; SIGHUP reads the policy and the key ring again (they are also "
+    "read when they change).\nExit: 0 done, 1 could not serve, 2 usage or a bad configuration.";
 
 // `keyring` and its actions. The one that is given puts itself and its arguments into `command`.
 void AddKeyring(CLI::App& cli, KeyringCommand& command) {
@@ -18,13 +18,18 @@ void AddKeyring(CLI::App& cli, KeyringCommand& command) {
   const auto add = [&](const char* name, Action action, const char* what) -> CLI::App& {
     CLI::App& each = *keyring.add_subcommand(name, what);
     each.add_option("FILE", command.file, "The key ring")->required();
+    each.add_option("--passphrase-file", command.passphrase_file,
+                    "A private file whose first line is the passphrase; else it is read from standard input, where the "
+                    "ring has one");
     each.callback([&command, action] { command.action = action; });
     return each;
   };
   const auto add_version = [&](CLI::App& each, const char* what) {
     return each.add_option("VERSION", command.version, what)->check(CLI::PositiveNumber);
   };
-  add("init", Action::kInit, "Make a ring with one new key; never overwrites, and its mode is 0600");
+  add("init", Action::kInit, "Make a ring with one new key; never overwrites, and its mode is 0600")
+      .add_flag("--passphrase", command.protect,
+                "Protect it with a passphrase, from standard input; the broker then starts sealed");
   add("add", Action::kAdd, "Add a new key, which opens and does not seal until it is promoted");
   add_version(add("promote", Action::kPromote, "Make a key the one that seals; the former one goes on to open"),
               "Which; the newest active one when it is left out");

@@ -12,15 +12,14 @@
 #include "service/app/audit_config.h"
 #include "service/app/config_values.h"
 #include "service/app/identity_config.h"
+#include "service/app/keyring_config.h"
 #include "service/app/listener_tls.h"
 #include "service/app/policy_watch.h"
 #include "service/app/portal_config.h"
 #include "service/app/tls_files.h"
 #include "service/base/file.h"
-#include "service/base/random.h"
 #include "service/base/yaml.h"
 #include "service/base/yaml_message.h"
-#include "service/crypto/key_ring.h"
 #include "service/policy/parse.h"
 
 namespace lmbroker::app {
@@ -43,7 +42,7 @@ class ConfigReader {
     config_.ops.address = values_.Address("ops.address", file.ops().address());
     config_.ops.address_file = values_.NewFile("ops.address_file", file.ops().address_file());
     ReadStore(file.store().sqlite());
-    ReadKeyring(file.keyring());
+    config_.keyring = ReadKeyring(file.keyring(), values_);
     config_.audit = ReadAudit(file.audit(), values_);
     ReadLog(file.log());
     config_.identity = ReadIdentity(file.identity(), values_);
@@ -120,13 +119,6 @@ class ConfigReader {
     config_.store = values_.NewFile("store.sqlite.path", file.path());
     config_.store_counter =
         file.counter().empty() ? config_.store + ".counter" : values_.NewFile("store.sqlite.counter", file.counter());
-  }
-
-  void ReadKeyring(const v1::KeyRing& file) {
-    if (!values_.Require("keyring.file", file.file())) return;
-    config_.keyring = values_.Resolve(file.file());
-    SystemRandom random;
-    values_.Check("keyring.file", crypto::KeyRing::Load(config_.keyring, random).status());
   }
 
   void ReadLog(const v1::Log& file) {

@@ -15,6 +15,7 @@
 #include "service/base/issues.h"
 #include "service/base/log.h"
 #include "service/base/names.h"
+#include "service/crypto/transit_keys.h"
 #include "service/identity/service_account.h"
 #include "service/policy/model.h"
 #include "service/portal/budget_rows.h"
@@ -43,6 +44,10 @@ struct Config {
   struct Ops {
     std::string address;
     std::string address_file;  // empty: none
+  };
+  struct Keyring {
+    std::string file;                                     // the key ring file; empty with `transit`
+    std::optional<crypto::TransitKeys::Options> transit;  // the key of a Transit engine
   };
   // Of the fields below the kind, each belongs to one kind.
   struct AuditSink {
@@ -90,7 +95,7 @@ struct Config {
   Ops ops;
   std::string store;          // the SQLite file
   std::string store_counter;  // its counter file
-  std::string keyring;        // the key ring file
+  Keyring keyring;
   std::string policy_file;
   std::shared_ptr<const policy::Policy> policy;
   Audit audit;

@@ -182,6 +182,10 @@ void Metrics::AddSingles(const std::string& version) {
   policy_loads_ = &AddCounter(registry, "lmbroker_policy_loads_total", "Loads of the policy file", {{"result", "ok"}});
   policy_failures_ =
       &AddCounter(registry, "lmbroker_policy_loads_total", "Loads of the policy file", {{"result", "failed"}});
+  key_loads_ = &AddCounter(registry, "lmbroker_keyring_loads_total", "Loads of the key ring", {{"result", "ok"}});
+  key_failures_ =
+      &AddCounter(registry, "lmbroker_keyring_loads_total", "Loads of the key ring", {{"result", "failed"}});
+  sealed_ = &AddGauge(registry, "lmbroker_sealed", "1 while the broker is sealed");
   body_bytes_ = &AddGauge(registry, "lmbroker_body_bytes", "Bytes of bodies that calls hold");
   connections_ = &AddGauge(registry, "lmbroker_connections", "Connections of callers");
   connections_refused_ =
@@ -266,6 +270,9 @@ void Metrics::Reloaded(std::string_view what, bool ok) {
 }
 
 void Metrics::TokenReviewed(bool ok) { (ok ? token_reviews_.good : token_reviews_.failed)->Increment(); }
+void Metrics::KeysLoaded(bool ok) { (ok ? key_loads_ : key_failures_)->Increment(); }
+
+void Metrics::SetSealed(bool sealed) { sealed_->Set(sealed ? 1 : 0); }
 
 void Metrics::SetBodyBytes(std::size_t bytes) { body_bytes_->Set(static_cast<double>(bytes)); }
 

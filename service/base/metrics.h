@@ -73,6 +73,8 @@ class Metrics {
   // Files of the listener and of identities: "certificate", "client_ca", "revoked", "trust_domains", "issuer_keys".
   void Reloaded(std::string_view what, bool ok);
   void TokenReviewed(bool ok);  // what the cluster said of a caller's token; no answer is no
+  void KeysLoaded(bool ok);  // from the key ring, after the start
+  void SetSealed(bool sealed);
 
   void SetBodyBytes(std::size_t bytes);    // what calls hold of bodies
   void SetConnections(std::size_t count);  // of callers
@@ -112,6 +114,9 @@ class Metrics {
   };
   std::map<std::string, Loads, std::less<>> reloads_;
   Loads token_reviews_;
+  prometheus::Counter* key_loads_ = nullptr;
+  prometheus::Counter* key_failures_ = nullptr;
+  prometheus::Gauge* sealed_ = nullptr;
   prometheus::Gauge* body_bytes_ = nullptr;
   prometheus::Gauge* connections_ = nullptr;
   prometheus::Counter* connections_refused_ = nullptr;

@@ -13,25 +13,6 @@
 namespace lmbroker::core {
 namespace {
 
-crypto::Binding BindingOf(const store::CredentialRecord& record) {
-  return {.credential = record.name,
-          .version = record.version,
-          .purpose = record.type == TokenType::kLmv1 ? crypto::Purpose::kAccessKey : crypto::Purpose::kBearerToken};
-}
-
-std::shared_ptr<const Custody::Entry> MakeEntry(store::CredentialRecord record, Secret secret,
-                                                std::shared_ptr<LockoutGuard> guard) {
-  portal::SecretForms forms(secret);
-  sign::Key key{.type = record.type, .access_id = record.access_id, .secret = std::move(secret)};
-  return std::make_shared<const Custody::Entry>(Custody::Entry{
-      .record = std::move(record), .key = std::move(key), .forms = std::move(forms), .guard = std::move(guard)});
-}
-
-// The same secret under another description.
-std::shared_ptr<const Custody::Entry> Redescribed(const Custody::Entry& entry, store::CredentialRecord record) {
-  return MakeEntry(std::move(record), entry.key.secret.Duplicate(), entry.guard);
-}
-
 absl::Status Disabled(const CredentialName& name, std::string_view what, std::string_view how) {
   return Refuse(Reason::kCredentialDisabled,
                 fmt::format("The broker does not sign with {}: {} is disabled; {}.", name.ToString(), what, how));
@@ -39,22 +20,28 @@ absl::Status Disabled(const CredentialName& name, std::string_view what, std::st
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Custody>> Custody::Open(store::Store& store, const crypto::Envelope& envelope,
-                                                       const Clock& clock) {
-  std::unique_ptr<Custody> custody(new Custody(store, envelope, clock));
-  ASSIGN_OR_RETURN(const std::vector<store::CredentialRecord> records, store.ListCredentials(std::nullopt));
-  std::string problems;
-  for (const store::CredentialRecord& record : records) {
-    absl::StatusOr<Secret> secret = envelope.Open(record.secret, BindingOf(record));
-    if (secret.ok()) {
-      custody->Show(record, *std::move(secret));
-    } else {
-      problems += fmt::format("\n  {}: {}", record.name.ToString(), secret.status().ToString());
-    }
-  }
-  if (problems.empty()) return custody;
-  return absl::FailedPreconditionError(fmt::format(
-      "These credentials cannot be opened with the key ring; restore the ring that sealed them:{}", problems));
+crypto::Binding Custody::BindingOf(const store::CredentialRecord& record) {
+  return {.credential = record.name,
+          .version = record.version,
+          .purpose = record.type == TokenType::kLmv1 ? crypto::Purpose::kAccessKey : crypto::Purpose::kBearerToken};
+}
+
+std::shared_ptr<const Custody::Entry> Custody::MakeEntry(store::CredentialRecord record, Secret secret,
+                                                         std::shared_ptr<LockoutGuard> guard) const {
+  record.secret = {};
+  portal::SecretForms forms(secret);
+  OpenKeys::Place place = secret.empty() ? OpenKeys::Place() : OpenKeys::Place(open_keys_);
+  sign::Key key{.type = record.type, .access_id = record.access_id, .secret = std::move(secret)};
+  return std::make_shared<const Entry>(Entry{.place = std::move(place),
+                                             .recalled = recall_.get_token(),
+                                             .record = std::move(record),
+                                             .key = std::move(key),
+                                             .forms = std::move(forms),
+                                             .guard = std::move(guard)});
+}
+
+std::shared_ptr<const Custody::Entry> Custody::Redescribed(const Entry& entry, store::CredentialRecord record) const {
+  return MakeEntry(std::move(record), entry.key.secret.Duplicate(), entry.guard);
 }
 
 absl::StatusOr<Custody::Row> Custody::RowOf(const CredentialName& name) const {
@@ -67,6 +54,7 @@ absl::StatusOr<Custody::Row> Custody::RowOf(const CredentialName& name) const {
 
 absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Lookup(const CredentialName& name) const {
   ASSIGN_OR_RETURN(Row row, RowOf(name));
+  RETURN_IF_ERROR(CheckUnlocked());
   if (row.entry->record.status == TokenStatus::kDisabled) {
     return Disabled(name, "it", "an operator can enable it with ToggleCredential");
   }
@@ -81,6 +69,7 @@ absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Lookup(const Cred
 
 absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Find(const CredentialName& name) const {
   ASSIGN_OR_RETURN(Row row, RowOf(name));
+  RETURN_IF_ERROR(CheckUnlocked());
   return std::move(row.entry);
 }
 
@@ -122,17 +111,18 @@ absl::Status Custody::Seal(store::CredentialRecord& record, const Secret& secret
 }
 
 void Custody::Show(store::CredentialRecord record, Secret secret) {
-  record.secret = {};
   CredentialName name = record.name;
+  const std::uint32_t key_version = record.secret.key_version;
   auto guard = std::make_shared<LockoutGuard>(name);
-  Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard))};
   const MutexLock lock(mutex_);
+  Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard)), .key_version = key_version};
   rows_.insert_or_assign(std::move(name), std::move(row));
 }
 
 absl::Status Custody::Import(store::CredentialRecord record, Secret secret) {
-  RETURN_IF_ERROR(Seal(record, secret));
   const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
+  RETURN_IF_ERROR(Seal(record, secret));
   RETURN_IF_ERROR(store_.InsertCredential(record));
   Show(std::move(record), std::move(secret));
   return absl::OkStatus();
@@ -140,8 +130,9 @@ absl::Status Custody::Import(store::CredentialRecord record, Secret secret) {
 
 absl::Status Custody::Adopt(std::string_view marker, const store::TokenRecord& token, store::CredentialRecord record,
                             Secret secret) {
-  RETURN_IF_ERROR(Seal(record, secret));
   const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
+  RETURN_IF_ERROR(Seal(record, secret));
   RETURN_IF_ERROR(store_.CommitCreate(marker, token, record));
   Show(std::move(record), std::move(secret));
   return absl::OkStatus();
@@ -157,6 +148,7 @@ absl::Status Custody::Rewrite(const store::CredentialRecord& record) {
 absl::StatusOr<store::CredentialRecord> Custody::SetStatus(const CredentialName& name, TokenStatus status) {
   const MutexLock change(changes_);
   ASSIGN_OR_RETURN(const Row before, RowOf(name));
+  RETURN_IF_ERROR(CheckUnlocked());
   store::CredentialRecord record = Stored(before);
   record.status = status;
   RETURN_IF_ERROR(Rewrite(record));
@@ -169,6 +161,7 @@ absl::StatusOr<store::CredentialRecord> Custody::SetStatus(const CredentialName&
 
 absl::Status Custody::Remove(const CredentialName& name) {
   const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
   RETURN_IF_ERROR(store_.DeleteCredential(name));
   const MutexLock lock(mutex_);
   rows_.erase(name);
@@ -177,6 +170,7 @@ absl::Status Custody::Remove(const CredentialName& name) {
 
 absl::Status Custody::ForgetToken(const TokenName& token) {
   const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
   RETURN_IF_ERROR(store_.DeleteToken(token));
   const MutexLock lock(mutex_);
   std::erase_if(rows_, [&](const auto& item) { return item.second.entry->record.token == token; });
@@ -203,7 +197,7 @@ absl::Status Custody::SaveUses() {
   Rows rows;
   {
     const MutexLock lock(mutex_);
-    rows = rows_;
+    if (!locked_) rows = rows_;
   }
   for (const auto& [name, used] : rows) {
     store::CredentialRecord record = Stored(used);

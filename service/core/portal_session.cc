@@ -156,7 +156,7 @@ PortalSession PortalSession::Detached(absl::Duration time) const {
   PortalSession session = *this;
   session.record_ = nullptr;
   session.deadline_ = parts_.clock.Monotonic() + time;
-  session.cancelled_ = {};
+  session.cancelled_ = entry_->recalled;
   return session;
 }
 

@@ -61,7 +61,7 @@ class PortalSession {
   absl::StatusOr<http::Response> Send(http::CanonicalRequest request, portal::Effect effect, Reason not_found);
 
   // The same session with an end of its own, for what must be done even though the caller's time is up or the caller is
-  // gone. Independent of the context.
+  // gone. Independent of the context; cancelled when the keys are recalled.
   PortalSession Detached(absl::Duration time) const;
   // The same session with what is reserved of the rate limit: for what makes the portal safer, or ends what was begun.
   // A session that toggles, rotates or deletes has it anyway.

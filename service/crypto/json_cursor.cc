@@ -33,6 +33,47 @@ bool JsonCursor::String(std::string_view& value) {
   return false;
 }
 
+// Between the quotation marks only the escape of one matters here.
+bool JsonCursor::SkipString() {
+  if (!Take('"')) return false;
+  for (; position_ < text_.size(); ++position_) {
+    if (text_[position_] == '\\') {
+      ++position_;
+    } else if (text_[position_] == '"') {
+      ++position_;
+      return true;
+    }
+  }
+  position_ = text_.size();  // an escape may have led beyond
+  return false;
+}
+
+// Counts brackets instead of calling itself, so that no text is too deep.
+bool JsonCursor::Skip() {
+  int depth = 0;
+  do {
+    SkipSpace();
+    if (position_ == text_.size()) return false;
+    const char c = text_[position_];
+    if (c == '"') {
+      if (!SkipString()) return false;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+      ++position_;
+    } else if (c == '}' || c == ']') {
+      if (--depth < 0) return false;
+      ++position_;
+    } else if (c == ',' || c == ':') {
+      if (depth == 0) return false;
+      ++position_;
+    } else {
+      const std::size_t end = text_.find_first_of(" \t\r\n,:{}[]\"", position_);
+      position_ = std::min(end, text_.size());
+    }
+  } while (depth > 0);
+  return true;
+}
+
 bool JsonCursor::Integer(std::uint32_t& value) {
   SkipSpace();
   const char* const begin = text_.data() + position_;

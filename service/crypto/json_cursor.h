@@ -25,6 +25,8 @@ class JsonCursor {
   bool Array(ReadElement read_element);
   bool String(std::string_view& value);
   bool Integer(std::uint32_t& value);
+  // Reads past any value, of which nothing is wanted; here strings may have escapes and UTF-8, and numbers any form.
+  bool Skip();
   // Whether only white space is left.
   bool AtEnd();
 
@@ -33,6 +35,7 @@ class JsonCursor {
 
  private:
   void SkipSpace();
+  bool SkipString();
   // Reads `punctuation` if it comes next.
   bool Take(char punctuation);
 

@@ -20,12 +20,15 @@ KeyRing::KeyRing(RingContent ring, Random& random) : audit_key_(std::move(ring.a
 }
 
 absl::StatusOr<KeyRing> KeyRing::Load(const std::string& path, Random& random) {
-  ASSIGN_OR_RETURN(RingContent ring, ReadKeyRingFile(path));
-  return KeyRing(std::move(ring), random);
+  const auto ask = [&path]() -> absl::StatusOr<Secret> {
+    return absl::FailedPreconditionError(fmt::format("{}: has a passphrase", path));
+  };
+  ASSIGN_OR_RETURN(OpenedRing ring, OpenKeyRingFile(path, ask));
+  return KeyRing(std::move(ring.content), random);
 }
 
 absl::Status KeyRing::CreateFile(const std::string& path, Random& random, absl::Time now) {
-  return CreateKeyRingFile(path, NewRing(random, now));
+  return CreateKeyRingFile(path, NewRing(random, now), nullptr, random);
 }
 
 std::optional<Secret> KeyRing::audit_seed() const {

@@ -22,8 +22,11 @@ namespace lmbroker::crypto {
 // key_ring_text.h for its format). Immutable once loaded: a reload makes another one.
 class KeyRing final : public KeyWrapper {
  public:
-  // Reads a ring. `random` must outlive it. FAILED_PRECONDITION with the path and the problem: the file is missing, not
-  // private, or not a valid ring.
+  // `random` must outlive it.
+  KeyRing(RingContent ring, Random& random);
+
+  // Reads a ring that no passphrase protects. FAILED_PRECONDITION with the path and the problem: the file is missing,
+  // not private, or not a valid ring.
   static absl::StatusOr<KeyRing> Load(const std::string& path, Random& random);
 
   // Makes the file of a new ring (ring_changes.h). Never overwrites: ALREADY_EXISTS.
@@ -40,8 +43,6 @@ class KeyRing final : public KeyWrapper {
   absl::StatusOr<Secret> Unwrap(const WrappedKey& wrapped, std::string_view associated) const override;
 
  private:
-  KeyRing(RingContent ring, Random& random);
-
   std::vector<RingKeyInfo> infos_;
   std::map<std::uint32_t, Aead> usable_;
   std::uint32_t primary_ = 0;

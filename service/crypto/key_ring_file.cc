@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -16,6 +18,7 @@
 #include "service/base/text.h"
 #include "service/crypto/key_ring_text.h"
 #include "service/crypto/private_file.h"
+#include "service/crypto/protected_ring_text.h"
 
 namespace lmbroker::crypto {
 namespace {
@@ -43,29 +46,78 @@ absl::StatusOr<Descriptor> LockDirectoryOf(const std::string& file) {
   return descriptor;
 }
 
-}  // namespace
+absl::Status Problem(const std::string& path, std::string_view problem) {
+  return absl::FailedPreconditionError(fmt::format("{}: {}", path, problem));
+}
 
-absl::StatusOr<RingContent> ReadKeyRingFile(const std::string& path) {
+absl::StatusOr<Secret> ReadText(const std::string& path) {
   RETURN_IF_ERROR(CheckPrivateFile(path));
-  const absl::StatusOr<Secret> text = ReadSecretFile(path, kMostFileBytes);
+  absl::StatusOr<Secret> text = ReadSecretFile(path, kMostFileBytes);
   if (!text.ok()) return absl::FailedPreconditionError(text.status().message());
-  absl::StatusOr<RingContent> ring = ParseKeyRing(text->Reveal());
-  if (!ring.ok()) {
-    return absl::FailedPreconditionError(fmt::format("{}: {}", path, ToStd(ring.status().message())));
-  }
+  return text;
+}
+
+absl::StatusOr<RingContent> Parse(const std::string& path, std::string_view text) {
+  absl::StatusOr<RingContent> ring = ParseKeyRing(text);
+  if (!ring.ok()) return Problem(path, ToStd(ring.status().message()));
   return ring;
 }
 
-absl::Status CreateKeyRingFile(const std::string& path, const RingContent& ring) {
-  return CreatePrivateFile(path, FormatKeyRing(ring).Reveal());
+absl::StatusOr<ProtectedRing> ParseProtected(const std::string& path, std::string_view text) {
+  absl::StatusOr<ProtectedRing> ring = ParseProtectedRing(text);
+  if (!ring.ok()) return Problem(path, ToStd(ring.status().message()));
+  return ring;
 }
 
-absl::Status ChangeKeyRingFile(const std::string& path, absl::FunctionRef<absl::Status(RingContent&)> change) {
+absl::StatusOr<RingLock> LockOf(const ProtectedRing& ring, AskPassphrase ask, const RingLock* known) {
+  if (known != nullptr && known->parameters() == ring.parameters) return known->Duplicate();
+  ASSIGN_OR_RETURN(const Secret passphrase, ask());
+  return RingLock::Derive(passphrase, ring.parameters);
+}
+
+Secret TextOf(const RingContent& ring, const RingLock* lock, Random& random) {
+  Secret text = FormatKeyRing(ring);
+  if (lock == nullptr) return text;
+  return Secret(FormatProtectedRing({.parameters = lock->parameters(), .sealed = lock->Seal(text, random)}));
+}
+
+}  // namespace
+
+absl::StatusOr<OpenedRing> OpenKeyRingFile(const std::string& path, AskPassphrase ask, const RingLock* known) {
+  ASSIGN_OR_RETURN(const Secret text, ReadText(path));
+  if (!IsProtectedRing(text.Reveal())) {
+    ASSIGN_OR_RETURN(RingContent content, Parse(path, text.Reveal()));
+    return OpenedRing{.content = std::move(content), .lock = std::nullopt};
+  }
+  ASSIGN_OR_RETURN(const ProtectedRing ring, ParseProtected(path, text.Reveal()));
+  ASSIGN_OR_RETURN(RingLock lock, LockOf(ring, ask, known));
+  const std::optional<Secret> opened = lock.Open(ring.sealed);
+  if (!opened.has_value()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: does not open: the passphrase is wrong, or the file was changed", path));
+  }
+  ASSIGN_OR_RETURN(RingContent content, Parse(path, opened->Reveal()));
+  return OpenedRing{.content = std::move(content), .lock = std::move(lock)};
+}
+
+absl::Status CheckKeyRingFile(const std::string& path) {
+  ASSIGN_OR_RETURN(const Secret text, ReadText(path));
+  if (IsProtectedRing(text.Reveal())) return ParseProtected(path, text.Reveal()).status();
+  return Parse(path, text.Reveal()).status();
+}
+
+absl::Status CreateKeyRingFile(const std::string& path, const RingContent& ring, const RingLock* lock, Random& random) {
+  return CreatePrivateFile(path, TextOf(ring, lock, random).Reveal());
+}
+
+absl::Status ChangeKeyRingFile(const std::string& path, AskPassphrase ask, Random& random,
+                               absl::FunctionRef<absl::Status(RingContent&)> change) {
   ASSIGN_OR_RETURN(const std::string file, FileBehind(path));
-  ASSIGN_OR_RETURN(const Descriptor lock, LockDirectoryOf(file));
-  ASSIGN_OR_RETURN(RingContent ring, ReadKeyRingFile(file));
-  RETURN_IF_ERROR(change(ring));
-  return WriteFileAtomically(file, FormatKeyRing(ring).Reveal(), kPrivate);
+  ASSIGN_OR_RETURN(const Descriptor directory, LockDirectoryOf(file));
+  ASSIGN_OR_RETURN(OpenedRing ring, OpenKeyRingFile(file, ask));
+  RETURN_IF_ERROR(change(ring.content));
+  const RingLock* const lock = ring.lock.has_value() ? &*ring.lock : nullptr;
+  return WriteFileAtomically(file, TextOf(ring.content, lock, random).Reveal(), kPrivate);
 }
 
 }  // namespace lmbroker::crypto

@@ -96,6 +96,13 @@ absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& durat
   return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
 }
 
+Secret TakeSecret(std::string& field) {
+  Secret secret(field);
+  Wipe(field.data(), field.size());
+  field.clear();
+  return secret;
+}
+
 absl::StatusOr<int> PageSize(int page_size) {
   if (page_size < 0) return FieldInvalid("page_size", "must not be negative (0 means 50, the most is 1000)");
   return page_size == 0 ? kDefaultPageSize : std::min(page_size, kMostPageSize);

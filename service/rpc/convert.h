@@ -3,6 +3,7 @@
 // The small conversions that several services share: wire enumerations, times and durations ⇄ ours.
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <absl/status/statusor.h>
@@ -12,6 +13,7 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "lmbroker/v1/api.pb.h"
 #include "lmbroker/v1/token.pb.h"
+#include "service/base/secret.h"
 #include "service/base/token.h"
 #include "service/http/request.h"
 
@@ -30,6 +32,9 @@ void ToProto(absl::Duration duration, google::protobuf::Duration& out);
 
 // FIELD_INVALID when the parts are out of range or disagree in sign (google.protobuf.Duration).
 absl::StatusOr<absl::Duration> FromProto(const google::protobuf::Duration& duration, std::string_view field);
+
+// The content of a field that holds a secret. What the field held is overwritten.
+Secret TakeSecret(std::string& field);
 
 // AIP-158: unset = 50, more than 1000 = 1000, negative = FIELD_INVALID on `page_size`.
 absl::StatusOr<int> PageSize(int page_size);

@@ -28,7 +28,8 @@ v1::ProbeResult ToProto(core::ProbeResult result) {
 
 }  // namespace
 
-absl::StatusOr<core::NewCredential> FromProto(const v1::ImportCredentialRequest& request) {
+absl::StatusOr<core::NewCredential> FromProto(v1::ImportCredentialRequest& request) {
+  Secret secret = TakeSecret(*request.mutable_secret());
   ASSIGN_OR_RETURN(PortalName portal, PortalName::Parse(request.parent(), "parent"));
   ASSIGN_OR_RETURN(CredentialName name,
                    CredentialName::FromId(std::move(portal), request.credential_id(), "credential_id"));
@@ -37,7 +38,7 @@ absl::StatusOr<core::NewCredential> FromProto(const v1::ImportCredentialRequest&
   core::NewCredential wanted{.name = std::move(name),
                              .type = *type,
                              .access_id = request.access_id(),
-                             .secret = Secret(request.secret()),
+                             .secret = std::move(secret),
                              .master = request.master()};
   if (!request.token().empty()) {
     ASSIGN_OR_RETURN(wanted.token, TokenName::Parse(request.token(), "token"));

@@ -14,7 +14,8 @@ struct CredentialToggle {
   TokenStatus status = TokenStatus::kDisabled;
 };
 
-absl::StatusOr<core::NewCredential> FromProto(const v1::ImportCredentialRequest& request);
+// Takes the secret out of the request.
+absl::StatusOr<core::NewCredential> FromProto(v1::ImportCredentialRequest& request);
 absl::StatusOr<core::CredentialQuery> FromProto(const v1::ListCredentialsRequest& request);
 absl::StatusOr<CredentialToggle> FromProto(const v1::ToggleCredentialRequest& request);
 

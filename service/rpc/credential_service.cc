@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "service/rpc/credential_convert.h"
+#include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
@@ -18,9 +19,14 @@ constexpr auto kParseName = [](const auto& request) { return CredentialName::Par
 void CredentialService::TakeCalls(CallQueue& queue) {
   Serve(
       edge_, queue, *this, &CredentialService::RequestImportCredential,
-      "/lmbroker.v1.CredentialService/ImportCredential", kParse,
+      "/lmbroker.v1.CredentialService/ImportCredential",
+      ParsingRaw<v1::ImportCredentialRequest>([](auto& request) { return FromProto(request); }),
       [this](core::CallContext& call, core::NewCredential wanted) { return admin_.Import(call, std::move(wanted)); },
-      kWrite);
+      [](const store::CredentialRecord& record, grpc::ByteBuffer& raw) {
+        v1::Credential credential;
+        ToProto(record, credential);
+        raw = ToSend(credential);
+      });
   Serve(
       edge_, queue, *this, &CredentialService::RequestGetCredential, "/lmbroker.v1.CredentialService/GetCredential",
       kParseName, [this](core::CallContext& call, const CredentialName& name) { return admin_.Get(call, name); },

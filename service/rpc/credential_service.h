@@ -8,7 +8,8 @@
 namespace lmbroker::rpc {
 
 // CredentialService over core::CredentialAdmin.
-class CredentialService final : public v1::CredentialService::AsyncService {
+class CredentialService final
+    : public v1::CredentialService::WithRawMethod_ImportCredential<v1::CredentialService::AsyncService> {
  public:
   CredentialService(Edge& edge, core::CredentialAdmin& admin) : edge_(edge), admin_(admin) {}
 

@@ -27,6 +27,15 @@ absl::Status ShutOut() {
 
 }  // namespace
 
+void Edge::RecallCalls() {
+  std::stop_source recalled;
+  {
+    const MutexLock lock(mutex_);
+    recalled = std::exchange(recall_, std::stop_source());
+  }
+  recalled.request_stop();
+}
+
 Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context)
     : edge_(edge),
       grpc_context_(context),
@@ -86,6 +95,7 @@ absl::Status Call::Admit() {
   const std::string& holder = context_.caller.name.empty() ? context_.caller.identity : context_.caller.name;
   ASSIGN_OR_RETURN(place_, edge_.in_flight_.Enter(holder));
   admitted_ = true;
+  if (row_->work != Work::kLocal) recall_.emplace(edge_.recall_token(), [this] { grpc_context_.TryCancel(); });
   return absl::OkStatus();
 }
 
@@ -113,6 +123,7 @@ grpc::Status Call::End(const absl::Status& ended) {
   const Edge::Parts& parts = edge_.parts_;
   const bool shut_out = absl::IsCancelled(ended) && shut_out_.load(std::memory_order_relaxed);
   const absl::Status status = shut_out ? ShutOut() : ended;
+  recall_.reset();
   audit_.Outcome(status);
   place_ = {};
   const absl::Duration took = parts.clock.Monotonic() - start_;

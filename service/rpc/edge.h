@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -25,6 +26,7 @@
 #include "service/base/executor.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
+#include "service/base/mutex.h"
 #include "service/base/random.h"
 #include "service/core/call_context.h"
 #include "service/core/policy_holder.h"
@@ -58,6 +60,9 @@ class Edge {
 
   Edge(Parts parts, InFlight::Limits limits) : parts_(parts), ids_(parts.random), in_flight_(limits) {}
 
+  // Cancels all calls in flight that may use a key (Work other than kLocal). From any thread.
+  void RecallCalls();
+
   // Refuses new calls with DRAINING from now on.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
 
@@ -69,8 +74,15 @@ class Edge {
  private:
   friend class Call;
 
+  std::stop_token recall_token() const {
+    const MutexLock lock(mutex_);
+    return recall_.get_token();
+  }
+
   const Parts parts_;
-  BufferedRandom ids_;  // of requests
+  mutable Mutex mutex_;
+  std::stop_source recall_ ABSL_GUARDED_BY(mutex_);  // of the calls that have come since the last recall
+  BufferedRandom ids_;                               // of requests
   InFlight in_flight_;
   const std::shared_ptr<LiveCalls> calls_ = std::make_shared<LiveCalls>();
   std::atomic<bool> draining_ = false;
@@ -123,6 +135,7 @@ class Call final : public LiveCall {
   InFlight::Place place_;
   bool admitted_ = false;
   std::atomic<bool> shut_out_ = false;  // the caller is not let in any more, and the call was told to end
+  std::optional<std::stop_callback<std::function<void()>>> recall_;  // last: it must not outlive what it uses
 };
 
 }  // namespace lmbroker::rpc

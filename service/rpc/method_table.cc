@@ -26,6 +26,8 @@ constexpr std::array kMethods = {
     MethodRow{"/lmbroker.v1.CredentialService/DeleteCredential", kOperators, kLocal},
     MethodRow{"/lmbroker.v1.CredentialService/ProbeCredential", kOperators, kPortal},
     MethodRow{"/lmbroker.v1.OperatorService/GetStatus", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.OperatorService/Seal", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.OperatorService/Unseal", kOperators, kLocal},
 };
 
 }  // namespace

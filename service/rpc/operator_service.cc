@@ -1,14 +1,19 @@
 #include "service/rpc/operator_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "service/base/status_macros.h"
 #include "service/rpc/convert.h"
 #include "service/rpc/credential_convert.h"
+#include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
 namespace {
+
+// For calls in flight to end by themselves when the broker is sealed, and again for those that are cut.
+constexpr absl::Duration kSealPatience = absl::Seconds(5);
 
 void Write(const portal::BudgetState& row, v1::BudgetStatus& out) {
   out.set_pattern(std::string(http::BasePath(row.api)) + row.pattern);
@@ -86,7 +91,20 @@ v1::GetStatusResponse OperatorService::Status() const {
   if (const absl::Status health = parts_.audit.Health(); !health.ok()) {
     out.mutable_audit()->set_error(std::string(health.message()));
   }
+  const core::KeyKeeper::State keys = parts_.keeper.state();
+  out.set_sealed(keys.sealed);
+  out.mutable_rewrap()->set_done(keys.rewrap.done);
+  out.mutable_rewrap()->set_total(keys.rewrap.total);
+  out.mutable_rewrap()->set_error(keys.error);
   return out;
+}
+
+absl::Status OperatorService::Seal(core::CallContext& call) {
+  RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kOnDisk));
+  // Twice the patience, and what is left is for the answer.
+  const absl::Duration left = call.deadline - edge_.parts().clock.Monotonic();
+  const absl::Duration patience = std::clamp(left / 3, absl::ZeroDuration(), kSealPatience);
+  return parts_.keeper.Seal(call.caller.name, patience, [this] { edge_.RecallCalls(); });
 }
 
 void OperatorService::TakeCalls(CallQueue& queue) {
@@ -98,6 +116,19 @@ void OperatorService::TakeCalls(CallQueue& queue) {
         return Status();
       },
       [](v1::GetStatusResponse status, v1::GetStatusResponse& out) { out = std::move(status); });
+  Serve(
+      edge_, queue, *this, &OperatorService::RequestSeal, "/lmbroker.v1.OperatorService/Seal",
+      [](const v1::SealRequest&) -> absl::StatusOr<std::monostate> { return std::monostate{}; },
+      [this](core::CallContext& call, std::monostate) { return Done(Seal(call)); }, kWriteNothing);
+  Serve(
+      edge_, queue, *this, &OperatorService::RequestUnseal, "/lmbroker.v1.OperatorService/Unseal",
+      ParsingRaw<v1::UnsealRequest>(
+          [](auto& request) -> absl::StatusOr<Secret> { return TakeSecret(*request.mutable_passphrase()); }),
+      [this](core::CallContext& call, const Secret& passphrase) -> absl::StatusOr<std::monostate> {
+        RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kOnDisk));
+        return Done(parts_.keeper.Unseal(passphrase));
+      },
+      [](std::monostate, grpc::ByteBuffer& raw) { raw = ToSend(v1::UnsealResponse()); });
 }
 
 }  // namespace lmbroker::rpc

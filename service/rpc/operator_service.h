@@ -7,6 +7,7 @@
 #include "lmbroker/v1/operator_service.grpc.pb.h"
 #include "service/audit/audit_log.h"
 #include "service/core/custody.h"
+#include "service/core/key_keeper.h"
 #include "service/core/portals.h"
 #include "service/http/portal_client.h"
 #include "service/portal/budgets.h"
@@ -16,8 +17,8 @@
 
 namespace lmbroker::rpc {
 
-// OperatorService: how the broker is doing, from those who know.
-class OperatorService final : public v1::OperatorService::AsyncService {
+// OperatorService: how the broker is doing, from those who know; and whether it has its keys.
+class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v1::OperatorService::AsyncService> {
  public:
   struct Parts {
     std::string version;
@@ -28,6 +29,7 @@ class OperatorService final : public v1::OperatorService::AsyncService {
     const portal::PortalHealths& healths;
     const http::PortalClient& client;
     const audit::AuditLog& audit;
+    core::KeyKeeper& keeper;
   };
 
   OperatorService(Edge& edge, Parts parts) : edge_(edge), parts_(std::move(parts)) {}
@@ -37,6 +39,7 @@ class OperatorService final : public v1::OperatorService::AsyncService {
 
  private:
   v1::GetStatusResponse Status() const;
+  absl::Status Seal(core::CallContext& call);
   void WritePortals(v1::GetStatusResponse& out) const;
   void WriteCredentials(v1::GetStatusResponse& out) const;
   v1::PortalStatus::MasterState MasterStateOf(const std::optional<CredentialName>& master) const;

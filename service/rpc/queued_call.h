@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -8,7 +9,9 @@
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include "service/base/scheduler.h"
 #include "service/base/status_macros.h"
@@ -32,6 +35,9 @@ struct RpcMethod {
   Run run;
   Write write;
 };
+
+inline std::size_t SizeOf(const google::protobuf::MessageLite& request) { return request.ByteSizeLong(); }
+inline std::size_t SizeOf(const grpc::ByteBuffer& raw) { return raw.Length(); }
 
 // How many calls of a method may come at once before the queue's thread is back.
 inline constexpr int kAwaitedRare = 4;
@@ -91,7 +97,7 @@ class QueuedCall {
 
   absl::StatusOr<typename Method::Input> Prepare() {
     RETURN_IF_ERROR(call().Admit());
-    RETURN_IF_ERROR(call().HoldRequest(request_.ByteSizeLong()));
+    RETURN_IF_ERROR(call().HoldRequest(SizeOf(request_)));
     auto input = method_->parse(request_);
     RETURN_IF_ERROR(input.status());
     RETURN_IF_ERROR(call().CheckAudience());

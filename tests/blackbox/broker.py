@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -74,6 +75,13 @@ class Broker:
     def log(self) -> str:
         """Standard error of the last start."""
         return (self.folder / f"logs/{self._starts}.stderr").read_text("utf-8", errors="replace")
+
+    def ops(self, path: str) -> tuple[int, str]:
+        """What the ops listener answers: status and text."""
+        connection = http.client.HTTPConnection(self.ops_address, timeout=20)
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        return reply.status, reply.read().decode()
 
     def start(self) -> None:
         """Starts it, and waits until it serves. Throws AssertionError with its log when it ends instead."""

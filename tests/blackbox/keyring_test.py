@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import stat
 import tempfile
+import threading
+import time
 import unittest
 from pathlib import Path
 from typing import Any
 
-from broker import run_tool
+from broker import run_tool, wait_for
+from case import ECHO, BrokerTest
 from evidence import Evidence
+from policies import POLICY
+from schema import Refusal
+from world import PORTAL
+
+_CREDENTIALS = 30
 
 
 class ToolTest(unittest.TestCase):
@@ -97,6 +106,130 @@ class ToolTest(unittest.TestCase):
         self.ring.write_text(self.ring.read_text("ascii").replace('"format"', '"farmat"'), "ascii")
         self.assertIn("is not a key ring", self.run_keyring("list", code=1))
         self.assertEqual(list(self.evidence.leaks()), [])
+
+
+class RunningTest(BrokerTest):
+    """A running broker and its ring."""
+
+    POLICY = POLICY
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.ring = cls.world.folder / "keys/keyring.json"
+        for number in range(_CREDENTIALS):
+            cls.world.credential(f"many-{number:02}", 33)
+        cls.world.credential("writer", 32)
+
+    def keyring(self, *arguments: str) -> None:
+        done = run_tool("keyring", arguments[0], str(self.ring), *arguments[1:])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.world.learn_secrets()
+
+    def status(self) -> Any:
+        return self.world.call("operator", "OperatorService/GetStatus")
+
+    def wait_rewrapped(self) -> None:
+        def is_done() -> bool:
+            rewrap = self.status().rewrap
+            return rewrap.total > _CREDENTIALS and rewrap.done == rewrap.total and self.primary() == self.loaded()
+
+        wait_for("records wrapped with the primary", is_done)
+
+    def primary(self) -> int:
+        keys = json.loads(self.ring.read_text("ascii"))["keys"]
+        return next(key["version"] for key in keys if key["state"] == "primary")
+
+    def loaded(self) -> int:
+        """The primary that the broker has, as its log says."""
+        return int((re.findall(r'"keys_loaded".*?"primary":(\d+)', self.world.broker.log) or ["1"])[-1])
+
+    def works(self) -> None:
+        self.assertEqual(self.world.forward("writer", "GET", ECHO + "/a").status, 200)
+
+    def test_a_rotation_from_add_to_purge_breaks_no_call(self):
+        old, failures, stop = self.primary(), [], threading.Event()
+
+        def call_on() -> None:
+            while not stop.is_set():
+                try:
+                    self.works()
+                except (AssertionError, Refusal) as error:
+                    failures.append(error)
+
+        caller = threading.Thread(target=call_on)
+        caller.start()
+        self.addCleanup(caller.join)
+        self.addCleanup(stop.set)
+        self.keyring("add")
+        self.keyring("promote")
+        began = time.monotonic()
+        wait_for("reload", lambda: self.loaded() == self.primary())
+        self.assertLess(time.monotonic() - began, 2.5)
+        self.wait_rewrapped()
+        self.keyring("retire", str(old))
+        self.keyring("purge", str(old))
+        time_of_reload = self.world.broker.log.count('"keys_loaded"')
+        wait_for("reload", lambda: self.world.broker.log.count('"keys_loaded"') > time_of_reload)
+        self.assertEqual(self.status().rewrap.error, "")
+        stop.set()
+        caller.join()
+        self.assertEqual(failures, [])
+        self.world.stop()
+        self.world.restart()
+        self.works()
+
+    def test_a_ring_that_lacks_a_needed_key_is_not_taken_and_everything_says_so(self):
+        self.wait_rewrapped()
+        good = self.ring.read_bytes()
+        self.addCleanup(self.replace, good)
+        self.replace(json.dumps(json.loads(good) | {"keys": [], "highest_version": 9}).encode())
+        wait_for("error", lambda: "0 keys are primary" in self.status().rewrap.error)
+        new = self.world.folder / "keys/other.json"
+        run_tool("keyring", "init", str(new))
+        self.replace(new.read_bytes())
+        new.unlink()
+        wait_for("error", lambda: "cannot be opened" in self.status().rewrap.error)
+        self.assertIn("keys_refused", self.world.broker.log)
+        ready, text = self.world.broker.ops("/readyz")
+        self.assertEqual(ready, 200)
+        self.assertIn("cannot be opened", text)
+        self.assertIn('lmbroker_keyring_loads_total{result="failed"}', self.world.broker.ops("/metrics")[1])
+        self.works()
+        self.world.credential("while-old", 33)
+        # At a start there is no older ring: nothing is served, and the reason is told.
+        self.world.stop()
+        self.world.broker.spawn()
+        self.assertEqual(self.world.broker.process.wait(60), 1)
+        self.assertIn("cannot be opened", self.world.broker.log)
+        self.replace(good)
+        self.world.restart()
+        self.works()
+
+    def replace(self, content: bytes) -> None:
+        draft = self.ring.with_suffix(".new")
+        draft.write_bytes(content)
+        draft.chmod(0o600)
+        draft.replace(self.ring)
+
+    def test_rewrap_goes_on_after_a_kill(self):
+        for pause in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8):
+            self.keyring("add")
+            self.keyring("promote")
+            wait_for("reload", lambda: self.loaded() == self.primary())
+            time.sleep(pause)
+            self.world.kill()
+            self.world.restart()
+            self.works()
+            self.assertEqual(
+                self.world.call("operator", "CredentialService/ListCredentials", parent=PORTAL, page_size=1000)
+                .credentials[0].name, f"{PORTAL}/credentials/acme-root")  # fmt: skip
+        wait_for("all wrapped", lambda: (r := self.status().rewrap).done == r.total)
+        self.works()
+
+    def test_sighup_reads_the_ring_again(self):
+        before = self.world.broker.log.count('"keys_loaded"')
+        self.world.broker.signal(signal.SIGHUP)
+        wait_for("reload", lambda: self.world.broker.log.count('"keys_loaded"') > before)
 
 
 if __name__ == "__main__":

@@ -273,7 +273,8 @@ class World:
         for token in self.token_rows():
             if not token["note"].startswith("bulk"):
                 self.evidence.keep(f"the {token['type']} key of token {token['id']}", token["accessKey"])
-        for number, key in enumerate(_RING_KEY.findall((self.folder / "keys/keyring.json").read_text("ascii"))):
+        ring = self.folder / "keys/keyring.json"
+        for number, key in enumerate(_RING_KEY.findall(ring.read_text("ascii")) if ring.exists() else ()):
             self.evidence.keep(f"key {number} of the key ring", base64.b64decode(key))
 
     def gather(self) -> None:

@@ -94,5 +94,27 @@ TEST(JsonCursorTest, PositionShowsWhereTheTextWentWrong) {
   EXPECT_EQ(json.position(), 6U);
 }
 
+TEST(JsonCursorTest, SkipsAnyValue) {
+  for (const std::string_view value : {"1", "-1.5e3", "null", "true", R"("text")", R"("a \"quoted\" \\")", "{}", "[]",
+                                       R"({"a": [1, {"b": "]}"}], "c": null})", "\"\xC3\xA4\""}) {
+    const std::string text = std::string(value) + " ,";
+    JsonCursor json(text);
+    EXPECT_TRUE(json.Skip()) << value;
+    EXPECT_EQ(text.find(',', json.position()), text.size() - 1) << value;
+  }
+}
+
+TEST(JsonCursorTest, SkipsNothingThatDoesNotEnd) {
+  const std::string deep(100'000, '[');
+  for (const std::string_view text :
+       {std::string_view(""), std::string_view(" "), std::string_view("\"a"), std::string_view("\"a\\\""),
+        std::string_view("\"\\"), std::string_view("{"), std::string_view("[1, "), std::string_view("]"),
+        std::string_view(","), std::string_view(R"({"a")"), std::string_view(deep)}) {
+    JsonCursor json(text);
+    EXPECT_FALSE(json.Skip()) << text.substr(0, 20);
+    EXPECT_LE(json.position(), text.size());
+  }
+}
+
 }  // namespace
 }  // namespace lmbroker::crypto
