@@ -109,9 +109,12 @@ App::App(Config config, Opened opened)
       parts_(std::move(opened)),
       start_time_(parts_.clock->Now()),
       portals_(MastersOf(config_)),
-      policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
-      policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
-                    config_.policy_file, PortalsOf(config_)),
+      shadow_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics}),
+      policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_, has_shadow() ? &shadow_ : nullptr),
+      policy_watch_(PolicyWatchParts(), config_.policy_file, PortalsOf(config_)),
+      shadow_watch_(has_shadow()
+                        ? std::make_unique<PolicyWatch>(ShadowWatchParts(), config_.shadow_file, PortalsOf(config_))
+                        : nullptr),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
       healths_(*parts_.clock, PortalsOf(config_)),
       jitter_(*parts_.random),
@@ -146,6 +149,7 @@ App::App(Config config, Opened opened)
           {.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody, .random = *parts_.random}),
       token_admin_({.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody}),
       credential_admin_({.portal = SessionParts(), .custody = *parts_.custody, .random = *parts_.random}),
+      policy_questions_({.policy = policy_, .portals = portals_, .custody = *parts_.custody, .healths = healths_}),
       local_workers_(kLocalWorkers),
       portal_workers_(kPortalWorkers),
       edge_({.clock = *parts_.clock,
@@ -162,7 +166,7 @@ App::App(Config config, Opened opened)
       forward_service_(edge_, forwarder_, {.body = config_.listen.request_body}),
       token_service_(edge_, {.create = token_create_, .list = token_list_, .admin = token_admin_}),
       credential_service_(edge_, credential_admin_),
-      policy_service_(edge_),
+      policy_service_(edge_, policy_questions_, {.body = config_.listen.request_body}),
       operator_service_(edge_, {.version = LMBROKER_VERSION,
                                 .start_time = start_time_,
                                 .portals = portals_,
@@ -170,9 +174,45 @@ App::App(Config config, Opened opened)
                                 .budgets = budgets_,
                                 .healths = healths_,
                                 .client = *parts_.client,
-                                .audit = *parts_.audit}),
-      policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
+                                .audit = *parts_.audit,
+                                .shadow = has_shadow() ? &shadow_ : nullptr}),
+      policy_ticker_(kPolicyCheck, [this] { CheckPolicies(); }),
       use_ticker_(kUseSave, [this] { SaveUses(); }) {}
+
+PolicyWatch::Parts App::PolicyWatchParts() {
+  return {.logger = *parts_.logger,
+          .name = "policy",
+          .take =
+              [this](std::shared_ptr<const policy::Engine> engine) {
+                parts_.metrics->PolicyLoaded(true);
+                policy_.Swap(std::move(engine), parts_.clock->Now());
+              },
+          .keep =
+              [this](std::string error) {
+                parts_.metrics->PolicyLoaded(false);
+                policy_.Keep(std::move(error));
+              }};
+}
+
+PolicyWatch::Parts App::ShadowWatchParts() {
+  return {.logger = *parts_.logger,
+          .name = "shadow_policy",
+          .take =
+              [this](std::shared_ptr<const policy::Engine> engine) {
+                parts_.metrics->ShadowLoaded(true);
+                shadow_.Swap(std::move(engine), parts_.clock->Now());
+              },
+          .keep =
+              [this](std::string error) {
+                parts_.metrics->ShadowLoaded(false);
+                shadow_.Keep(std::move(error));
+              }};
+}
+
+void App::CheckPolicies() {
+  policy_watch_.Check();
+  if (shadow_watch_ != nullptr) shadow_watch_->Check();
+}
 
 core::PortalSession::Parts App::SessionParts() {
   return {.clock = *parts_.clock,
@@ -195,6 +235,7 @@ void App::CheckFiles() {
 absl::Status App::Listen() {
   const Config::Listen& listen = config_.listen;
   CheckFiles();
+  if (shadow_watch_ != nullptr) shadow_watch_->Check();  // from the first call on
   ASSIGN_OR_RETURN(
       server_, rpc::Server::Start(
                    {.address = listen.address,
@@ -249,6 +290,7 @@ std::vector<ops::Check> App::Checks() {
                }},
           // An older policy is a policy: the broker goes on with it, and says so.
           {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
+          {.name = "shadow_policy", .run = [this] { return ops::CheckResult{.detail = shadow_.state().error}; }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
 }
 
@@ -268,7 +310,10 @@ void App::SaveUses() const {
   }
 }
 
-void App::Reload() { policy_watch_.Reload(); }
+void App::Reload() {
+  policy_watch_.Reload();
+  if (shadow_watch_ != nullptr) shadow_watch_->Reload();
+}
 
 void App::Drain() {
   parts_.logger->Info("draining", {{"in_flight", edge_.in_flight()}});

@@ -27,7 +27,9 @@
 #include "service/core/custody.h"
 #include "service/core/forwarder.h"
 #include "service/core/policy_holder.h"
+#include "service/core/policy_questions.h"
 #include "service/core/portals.h"
+#include "service/core/shadow_policy.h"
 #include "service/core/shared_reads.h"
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
@@ -59,7 +61,7 @@ class App {
   // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
-  // Reads the policy again.
+  // Reads the policies again.
   void Reload();
   // Not ready → no new calls → those in flight end within the configured grace, or are cut.
   void Drain();
@@ -91,14 +93,20 @@ class App {
   std::string MetricsText() const;
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
+  bool has_shadow() const { return !config_.shadow_file.empty(); }
+  PolicyWatch::Parts PolicyWatchParts();
+  PolicyWatch::Parts ShadowWatchParts();
+  void CheckPolicies();
 
   const Config config_;
   Opened parts_;
   const absl::Time start_time_;
   std::atomic<bool> draining_ = false;
   core::Portals portals_;
+  core::ShadowPolicy shadow_;
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
+  std::unique_ptr<PolicyWatch> shadow_watch_;  // null: there is none
   portal::Budgets budgets_;
   portal::PortalHealths healths_;
   BufferedRandom jitter_;
@@ -113,6 +121,7 @@ class App {
   core::TokenList token_list_;
   core::TokenAdmin token_admin_;
   core::CredentialAdmin credential_admin_;
+  core::PolicyQuestions policy_questions_;
   Executor local_workers_;
   Executor portal_workers_;
   rpc::Edge edge_;

@@ -64,6 +64,7 @@ struct Config {
   std::string keyring;        // the key ring file
   std::string policy_file;
   std::shared_ptr<const policy::Policy> policy;
+  std::string shadow_file;  // the policy that is judged beside it; empty: none
   AuditFile audit;
   Logger::Options log;
   std::map<PortalName, Portal> portals;

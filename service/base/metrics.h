@@ -70,6 +70,10 @@ class Metrics {
   void SetAuditLag(absl::Duration lag);
 
   void PolicyLoaded(bool ok);
+  // The same of the policy that is judged beside the one in force.
+  void ShadowLoaded(bool ok);
+  // It would have decided otherwise: allowed a call that was refused, or the other way round.
+  void ShadowDiffered(bool would_allow);
 
   void SetBodyBytes(std::size_t bytes);    // what calls hold of bodies
   void SetConnections(std::size_t count);  // of callers
@@ -102,6 +106,12 @@ class Metrics {
   prometheus::Gauge* audit_lag_ = nullptr;
   prometheus::Counter* policy_loads_ = nullptr;
   prometheus::Counter* policy_failures_ = nullptr;
+  prometheus::Gauge* policy_stale_ = nullptr;
+  prometheus::Counter* shadow_loads_ = nullptr;
+  prometheus::Counter* shadow_failures_ = nullptr;
+  prometheus::Gauge* shadow_stale_ = nullptr;
+  prometheus::Counter* shadow_would_allow_ = nullptr;
+  prometheus::Counter* shadow_would_refuse_ = nullptr;
   prometheus::Gauge* body_bytes_ = nullptr;
   prometheus::Gauge* connections_ = nullptr;
   prometheus::Counter* connections_refused_ = nullptr;

@@ -52,7 +52,11 @@ absl::Status Call::Admit() {
   }
   audit::Record& record = audit_.fields();
   const auto engine = edge_.parts_.policy.Get();
-  ASSIGN_OR_RETURN(context_.caller, Authenticate(grpc_context_, *engine));
+  ASSIGN_OR_RETURN(Caller caller, Authenticate(grpc_context_, *engine));
+  if (caller.identity.empty() || (caller.is_operator && caller.name.empty())) {
+    return Refuse(Reason::kInternal, "The caller's identity contradicts itself, so the call is refused.");
+  }
+  context_.caller = std::move(caller);
   record.identity = context_.caller.identity;
   record.caller = context_.caller.name;
   if (edge_.draining_.load(std::memory_order_relaxed)) {
@@ -73,8 +77,11 @@ absl::Status Call::CheckAudience() const {
   return Refuse(Reason::kNoGrant, fmt::format("The broker's policy keeps {} for operators; ask one.", method_));
 }
 
-grpc::Status Call::End(const absl::Status& status) {
+grpc::Status Call::End(const absl::Status& done) {
   const Edge::Parts& parts = edge_.parts_;
+  // Law 4, for handlers to come: what succeeded without an intent is not told to have succeeded.
+  const bool unaudited = done.ok() && !audit_.has_intent();
+  const absl::Status status = unaudited ? Refuse(Reason::kInternal, "The call was not audited.") : done;
   audit_.Outcome(status);
   place_ = {};
   const absl::Duration took = parts.clock.Monotonic() - start_;

@@ -87,8 +87,9 @@ class Call {
   // The caller gave up.
   void Cancel() { stop_.request_stop(); }
 
-  // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told.
-  grpc::Status End(const absl::Status& status);
+  // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told. A success without an
+  // intent is a defect and becomes INTERNAL.
+  grpc::Status End(const absl::Status& done);
 
  private:
   absl::Duration DeadlineOf(const grpc::ServerContextBase& context) const;

@@ -8,6 +8,7 @@
 #include "service/audit/audit_log.h"
 #include "service/core/custody.h"
 #include "service/core/portals.h"
+#include "service/core/shadow_policy.h"
 #include "service/http/portal_client.h"
 #include "service/portal/budgets.h"
 #include "service/portal/portal_health.h"
@@ -28,6 +29,7 @@ class OperatorService final : public v1::OperatorService::AsyncService {
     const portal::PortalHealths& healths;
     const http::PortalClient& client;
     const audit::AuditLog& audit;
+    const core::ShadowPolicy* shadow = nullptr;  // null: there is none
   };
 
   OperatorService(Edge& edge, Parts parts) : edge_(edge), parts_(std::move(parts)) {}

@@ -321,8 +321,6 @@ const std::vector<Wrong> kWrong = {
      "store.postgres: unknown key"},
     {"KeyringMissing", "keys/keyring.json", "keys/none.json", "keyring.file: "},
     {"KeyringIsNone", "keys/keyring.json", "tls/server.key", "keyring.file: "},
-    {"ShadowComesLater", "policy: { file: policy.yaml", "policy: { file: policy.yaml, shadow: policy.yaml",
-     "policy.shadow: comes with a later version"},
     {"HeadComesLater", "need: all", "need: all, head: audit/head.json", "audit.head: comes with a later version"},
     {"KubernetesComesLater", "log: {", "identity: { kubernetes: { issuer: a, audience: b, jwks_file: c } }\nlog: {",
      "comes with a later version"},
