@@ -250,7 +250,7 @@ class Generator {
   }
   TokenQuestion Verbs() {
     TokenQuestion call{.verb = *ParseVerb(One(kVerbs)), .portal = Portal(One(kPortals))};
-    if (!Chance(10)) call.admin = std::stoi(One(kAsked));
+    if (call.verb != Verb::kList || !Chance(30)) call.admin = std::stoi(One(kAsked));
     if (Chance(60)) call.type = Chance(50) ? TokenType::kLmv1 : TokenType::kBearer;
     call.hand_over = call.verb == Verb::kCreate && Chance(40);
     return call;
