@@ -64,6 +64,7 @@ void AddTokenCommands(CLI::App& app, CommandLine& line);
 void AddCredentialCommands(CLI::App& app, CommandLine& line, Io& io);
 void AddForwardCommand(CLI::App& app, CommandLine& line, Io& io);
 void AddExplainCommands(CLI::App& app, CommandLine& line);
+void AddPolicyCommands(CLI::App& app, CommandLine& line, Io& io);
 void AddStatusCommand(CLI::App& app, CommandLine& line);
 void AddSealCommands(CLI::App& app, CommandLine& line, Io& io);
 

@@ -77,6 +77,31 @@ std::string PortalsText(const v1::GetStatusResponse& status) {
   return has_budgets ? portals.ToString() + '\n' + budgets.ToString() : portals.ToString();
 }
 
+std::string Text(const v1::SampleCall& sample) {
+  if (sample.has_forward()) {
+    const v1::ForwardAccess& call = sample.forward();
+    const std::string with = call.credential().empty() ? "" : " with " + ShortName(call.credential());
+    const std::string_view api = call.api() == v1::INGEST ? "ingest " : "";
+    return fmt::format("{} {}{} {}{}", ShortName(call.portal()), api, call.method(), call.path(), with);
+  }
+  if (!sample.has_token()) return sample.rpc();
+  const v1::TokenAccess& call = sample.token();
+  const std::string type = call.type() == v1::TOKEN_TYPE_UNSPECIFIED ? "" : " " + v1::TokenType_Name(call.type());
+  return fmt::format("{} tokens of {}{}{}", call.verb(), ShortName(call.parent()), type,
+                     call.hand_over() ? " with the secret handed over" : "");
+}
+
+template <class Differences>
+std::string DifferencesText(const std::string& title, const Differences& differences) {
+  if (differences.empty()) return "";
+  Table table({title, "SAMPLE", "IDENTITIES"});
+  for (const v1::PolicyDifference& difference : differences) {
+    const std::string identities = fmt::format("{}", fmt::join(difference.identities(), ", "));
+    table.Add({difference.grant(), Text(difference.sample()), identities.empty() ? "all" : identities});
+  }
+  return table.ToString();
+}
+
 }  // namespace
 
 std::string ToText(const v1::Token& token) {
@@ -154,6 +179,14 @@ std::string ToText(const v1::ExplainAccessResponse& answer) {
   return fields.ToString() + '\n' + nearest.ToString();
 }
 
+std::string ToText(const v1::DiffPolicyResponse& diff) {
+  const std::string allowed = DifferencesText("NEWLY ALLOWED BY", diff.newly_allowed());
+  const std::string refused = DifferencesText("NO LONGER ALLOWED BY", diff.newly_refused());
+  if (allowed.empty() && refused.empty()) return "It allows and refuses the same.\n";
+  const std::string omitted = diff.omitted() > 0 ? fmt::format("\n{} more are not shown.\n", diff.omitted()) : "";
+  return allowed + (allowed.empty() || refused.empty() ? "" : "\n") + refused + omitted;
+}
+
 std::string ToText(const v1::GetStatusResponse& status) {
   Fields fields;
   fields.Add("version", status.version());
@@ -162,6 +195,13 @@ std::string ToText(const v1::GetStatusResponse& status) {
   fields.Add("policy", status.policy().digest());
   fields.AddIf(status.policy().has_load_time(), "policy loaded", status.policy().load_time());
   fields.Add("policy error", status.policy().error());
+  if (status.policy().has_shadow()) {
+    const v1::ShadowStatus& shadow = status.policy().shadow();
+    fields.Add("shadow policy", shadow.digest().empty() ? "not loaded" : shadow.digest());
+    fields.Add("shadow error", shadow.error());
+    fields.Add("it would allow", std::to_string(shadow.would_allow()));
+    fields.Add("it would refuse", std::to_string(shadow.would_refuse()));
+  }
   fields.AddIf(status.audit().has_lag(), "audit lag", status.audit().lag());
   fields.Add("audit error", status.audit().error());
   if (status.has_rewrap()) {

@@ -20,6 +20,7 @@ std::string ToText(const v1::Credential& credential);
 std::string ToText(const v1::ListCredentialsResponse& list);
 std::string ToText(const v1::ProbeCredentialResponse& probe);
 std::string ToText(const v1::ExplainAccessResponse& answer);
+std::string ToText(const v1::DiffPolicyResponse& diff);
 std::string ToText(const v1::GetStatusResponse& status);
 std::string ToText(const v1::SealResponse&);
 std::string ToText(const v1::UnsealResponse&);

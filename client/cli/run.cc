@@ -74,6 +74,7 @@ void AddCommands(CLI::App& app, CommandLine& line, Io& io) {
   AddCredentialCommands(app, line, io);
   AddForwardCommand(app, line, io);
   AddExplainCommands(app, line);
+  AddPolicyCommands(app, line, io);
   AddStatusCommand(app, line);
   AddSealCommands(app, line, io);
 }

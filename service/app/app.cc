@@ -102,17 +102,16 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
                    store::SqliteStore::Open({.path = config.store, .counter = config.store_counter}, *parts.random));
   ASSIGN_OR_RETURN(parts.custody, core::Custody::OpenLocked(*parts.store, *parts.envelope, *parts.clock));
   parts.audit_signer = std::make_unique<audit::SeedSigner>();
-  parts.keeper = std::make_unique<core::KeyKeeper>(core::KeyKeeper::Parts{.clock = *parts.clock,
-                                                                          .random = *parts.random,
-                                                                          .logger = *parts.logger,
-                                                                          .metrics = *parts.metrics,
-                                                                          .source = *parts.key_source,
-                                                                          .keys = *parts.keys,
-                                                                          .store = *parts.store,
-                                                                          .custody = *parts.custody},
-                                                   [&signer = *parts.audit_signer](std::optional<Secret> seed) {
-                                                     signer.Set(std::move(seed));
-                                                   });
+  parts.keeper = std::make_unique<core::KeyKeeper>(
+      core::KeyKeeper::Parts{.clock = *parts.clock,
+                             .random = *parts.random,
+                             .logger = *parts.logger,
+                             .metrics = *parts.metrics,
+                             .source = *parts.key_source,
+                             .keys = *parts.keys,
+                             .store = *parts.store,
+                             .custody = *parts.custody},
+      [&signer = *parts.audit_signer](std::optional<Secret> seed) { signer.Set(std::move(seed)); });
   parts.key_watch->Mark();
   RETURN_IF_ERROR(parts.keeper->Start());
   parts.files = std::make_unique<audit::PosixFileSystem>();
@@ -132,11 +131,12 @@ App::App(Config config, Opened opened)
       parts_(std::move(opened)),
       start_time_(parts_.clock->Now()),
       portals_(MastersOf(config_)),
-      policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
-      policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
-                    config_.policy_file, PortalsOf(config_)),
-      standing_(*parts_.clock),
-      tokens_(OpenTokens()),
+      shadow_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics}),
+      policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_, has_shadow() ? &shadow_ : nullptr),
+      policy_watch_(PolicyWatchParts(), config_.policy_file, PortalsOf(config_)),
+      shadow_watch_(has_shadow()
+                        ? std::make_unique<PolicyWatch>(ShadowWatchParts(), config_.shadow_file, PortalsOf(config_))
+                        : nullptr),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
       healths_(*parts_.clock, PortalsOf(config_)),
       jitter_(*parts_.random),
@@ -171,6 +171,7 @@ App::App(Config config, Opened opened)
           {.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody, .random = *parts_.random}),
       token_admin_({.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody}),
       credential_admin_({.portal = SessionParts(), .custody = *parts_.custody, .random = *parts_.random}),
+      policy_questions_({.policy = policy_, .portals = portals_, .custody = *parts_.custody, .healths = healths_}),
       local_workers_(kLocalWorkers),
       portal_workers_(kPortalWorkers),
       edge_({.clock = *parts_.clock,
@@ -189,7 +190,7 @@ App::App(Config config, Opened opened)
       forward_service_(edge_, forwarder_, {.body = config_.listen.request_body}),
       token_service_(edge_, {.create = token_create_, .list = token_list_, .admin = token_admin_}),
       credential_service_(edge_, credential_admin_),
-      policy_service_(edge_),
+      policy_service_(edge_, policy_questions_, {.body = config_.listen.request_body}),
       operator_service_(edge_, {.version = LMBROKER_VERSION,
                                 .start_time = start_time_,
                                 .portals = portals_,
@@ -198,10 +199,46 @@ App::App(Config config, Opened opened)
                                 .healths = healths_,
                                 .client = *parts_.client,
                                 .audit = *parts_.audit,
-                                .keeper = *parts_.keeper}),
-      policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
+                                .keeper = *parts_.keeper,
+                                .shadow = has_shadow() ? &shadow_ : nullptr}),
+      policy_ticker_(kPolicyCheck, [this] { CheckPolicies(); }),
       key_ticker_(kKeyCheck, [this] { TendKeys(); }),
       use_ticker_(kUseSave, [this] { SaveUses(); }) {}
+
+PolicyWatch::Parts App::PolicyWatchParts() {
+  return {.logger = *parts_.logger,
+          .name = "policy",
+          .take =
+              [this](std::shared_ptr<const policy::Engine> engine) {
+                parts_.metrics->PolicyLoaded(true);
+                policy_.Swap(std::move(engine), parts_.clock->Now());
+              },
+          .keep =
+              [this](std::string error) {
+                parts_.metrics->PolicyLoaded(false);
+                policy_.Keep(std::move(error));
+              }};
+}
+
+PolicyWatch::Parts App::ShadowWatchParts() {
+  return {.logger = *parts_.logger,
+          .name = "shadow_policy",
+          .take =
+              [this](std::shared_ptr<const policy::Engine> engine) {
+                parts_.metrics->ShadowLoaded(true);
+                shadow_.Swap(std::move(engine), parts_.clock->Now());
+              },
+          .keep =
+              [this](std::string error) {
+                parts_.metrics->ShadowLoaded(false);
+                shadow_.Keep(std::move(error));
+              }};
+}
+
+void App::CheckPolicies() {
+  policy_watch_.Check();
+  if (shadow_watch_ != nullptr) shadow_watch_->Check();
+}
 
 core::PortalSession::Parts App::SessionParts() {
   return {.clock = *parts_.clock,
@@ -243,6 +280,7 @@ void App::CheckFiles() {
 absl::Status App::Listen() {
   const Config::Listen& listen = config_.listen;
   CheckFiles();
+  if (shadow_watch_ != nullptr) shadow_watch_->Check();  // from the first call on
   ASSIGN_OR_RETURN(
       listener_tls_,
       ListenerTls::Open({.logger = *parts_.logger, .metrics = *parts_.metrics, .standing = standing_}, config_));
@@ -306,6 +344,7 @@ std::vector<ops::Check> App::Checks() {
           {.name = "listener_files", .run = [this] { return ops::CheckResult{.detail = listener_tls_->error()}; }},
           {.name = "issuer_keys",
            .run = [this] { return ops::CheckResult{.detail = tokens_ == nullptr ? "" : tokens_->error()}; }},
+          {.name = "shadow_policy", .run = [this] { return ops::CheckResult{.detail = shadow_.state().error}; }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
 }
 
@@ -342,6 +381,7 @@ void App::SaveUses() const {
 
 void App::Reload() {
   policy_watch_.Reload();
+  if (shadow_watch_ != nullptr) shadow_watch_->Reload();
   if (tokens_ != nullptr) tokens_->Reload();
   if (listener_tls_->Reload()) JudgeCallsAgain();
   parts_.keeper->Reload();

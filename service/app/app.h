@@ -33,7 +33,9 @@
 #include "service/core/forwarder.h"
 #include "service/core/key_keeper.h"
 #include "service/core/policy_holder.h"
+#include "service/core/policy_questions.h"
 #include "service/core/portals.h"
+#include "service/core/shadow_policy.h"
 #include "service/core/shared_reads.h"
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
@@ -66,7 +68,7 @@ class App {
   // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
-  // Reads again the policy, the key ring, and the files of the listener and of identities.
+  // Reads again the policies, the key ring, and the files of the listener and of identities.
   void Reload();
   // Not ready → no new calls → those in flight end within the configured grace, or are cut.
   void Drain();
@@ -108,14 +110,20 @@ class App {
   std::unique_ptr<CallerTokens> OpenTokens();
   void CheckIdentities();
   void JudgeCallsAgain();
+  bool has_shadow() const { return !config_.shadow_file.empty(); }
+  PolicyWatch::Parts PolicyWatchParts();
+  PolicyWatch::Parts ShadowWatchParts();
+  void CheckPolicies();
 
   const Config config_;
   Opened parts_;
   const absl::Time start_time_;
   std::atomic<bool> draining_ = false;
   core::Portals portals_;
+  core::ShadowPolicy shadow_;
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
+  std::unique_ptr<PolicyWatch> shadow_watch_;  // null: there is none
   identity::Standing standing_;
   std::unique_ptr<CallerTokens> tokens_;  // null: tokens of callers mean nothing
   portal::Budgets budgets_;
@@ -132,6 +140,7 @@ class App {
   core::TokenList token_list_;
   core::TokenAdmin token_admin_;
   core::CredentialAdmin credential_admin_;
+  core::PolicyQuestions policy_questions_;
   Executor local_workers_;
   Executor portal_workers_;
   rpc::Edge edge_;

@@ -19,8 +19,7 @@ struct NothingToDo {
   int exit_code = 0;
 };
 
-using Command =
-    std::variant<NothingToDo, ServeCommand, KeyringCommand, BackupCommand, RestoreCommand, AuditCommand>;
+using Command = std::variant<NothingToDo, ServeCommand, KeyringCommand, BackupCommand, RestoreCommand, AuditCommand>;
 
 // Reads the command line; prints help, version or what is wrong with it.
 Command ParseCommandLine(int argc, const char* const* argv);

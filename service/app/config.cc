@@ -132,7 +132,8 @@ class ConfigReader {
   }
 
   void ReadPolicy(const v1::PolicyFiles& file) {
-    if (!file.shadow().empty()) values_.Later("policy.shadow");
+    // Not read here: whatever is wrong with it stops nothing.
+    config_.shadow_file = file.shadow().empty() ? "" : values_.Resolve(file.shadow());
     if (!values_.Require("policy.file", file.file())) return;
     config_.policy_file = values_.Resolve(file.file());
     std::set<PortalName> portals;

@@ -98,6 +98,7 @@ struct Config {
   Keyring keyring;
   std::string policy_file;
   std::shared_ptr<const policy::Policy> policy;
+  std::string shadow_file;  // the policy that is judged beside it; empty: none
   Audit audit;
   Logger::Options log;
   Identity identity;

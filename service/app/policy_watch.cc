@@ -27,8 +27,8 @@ absl::StatusOr<std::shared_ptr<const policy::Policy>> LoadPolicy(const std::stri
 
 absl::StatusOr<std::string> ReadPolicyFile(const std::string& path) { return ReadFile(path, kMostYamlBytes); }
 
-PolicyWatch::PolicyWatch(const Parts& parts, std::string path, std::set<PortalName> portals)
-    : parts_(parts), path_(std::move(path)), portals_(std::move(portals)), watch_({path_}) {}
+PolicyWatch::PolicyWatch(Parts parts, std::string path, std::set<PortalName> portals)
+    : parts_(std::move(parts)), path_(std::move(path)), portals_(std::move(portals)), watch_({path_}) {}
 
 void PolicyWatch::Check() {
   const MutexLock lock(mutex_);
@@ -43,14 +43,13 @@ void PolicyWatch::Reload() {
 void PolicyWatch::Load() {
   watch_.Mark();
   auto policy = LoadPolicy(path_, portals_);
-  parts_.metrics.PolicyLoaded(policy.ok());
   if (!policy.ok()) {
-    parts_.holder.Keep(std::string(policy.status().message()));
-    parts_.logger.Error("policy_refused", {{"file", path_}, {"problems", ToStd(policy.status().message())}});
+    parts_.keep(std::string(policy.status().message()));
+    parts_.logger.Error(parts_.name + "_refused", {{"file", path_}, {"problems", ToStd(policy.status().message())}});
     return;
   }
-  parts_.logger.Info("policy_loaded", {{"file", path_}, {"digest", (*policy)->digest}});
-  parts_.holder.Swap(std::make_shared<const policy::Engine>(*std::move(policy)), parts_.clock.Now());
+  parts_.logger.Info(parts_.name + "_loaded", {{"file", path_}, {"digest", (*policy)->digest}});
+  parts_.take(std::make_shared<const policy::Engine>(*std::move(policy)));
 }
 
 }  // namespace lmbroker::app

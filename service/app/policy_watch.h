@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -8,32 +9,29 @@
 #include <absl/status/statusor.h>
 
 #include "service/app/file_watch.h"
-#include "service/base/clock.h"
 #include "service/base/file.h"
 #include "service/base/log.h"
-#include "service/base/metrics.h"
 #include "service/base/mutex.h"
 #include "service/base/names.h"
-#include "service/core/policy_holder.h"
-#include "service/policy/model.h"
+#include "service/policy/engine.h"
 
 namespace lmbroker::app {
 
 // The text of a policy file, bounded.
 absl::StatusOr<std::string> ReadPolicyFile(const std::string& path);
 
-// Keeps the policy in force that of the file: whole or not at all. A file that does not load changes nothing but the
-// holder's error, the log and a metric. Safe for concurrent use; the parts must outlive it.
+// Keeps a policy that of its file: whole or not at all. A file that does not load changes nothing but what is said of
+// it. Safe for concurrent use; the parts must outlive it.
 class PolicyWatch {
  public:
   struct Parts {
-    const Clock& clock;
     Logger& logger;
-    Metrics& metrics;
-    core::PolicyHolder& holder;
+    std::string name;  // in the events of the log: "policy" gives policy_loaded and policy_refused
+    std::function<void(std::shared_ptr<const policy::Engine>)> take;
+    std::function<void(std::string error)> keep;  // the file was refused; a line for each problem, bounded
   };
 
-  PolicyWatch(const Parts& parts, std::string path, std::set<PortalName> portals);
+  PolicyWatch(Parts parts, std::string path, std::set<PortalName> portals);
 
   // Reads the file again if it is not the one that was read last; the first time in any case, so that no change since
   // the start is missed.

@@ -35,6 +35,9 @@ class CallAudit {
   // The same for threads that may block; waits at most as long as AuditLog promises.
   absl::Status IntentAndWait(Durability durability);
 
+  // Whether the call has an intent already.
+  bool has_intent() const { return intent_written_; }
+
   // Writes the outcome, whatever it is; call exactly once. The intent comes first when there was none: a call refused
   // before it had one is a pair, too, unless its caller had so many refused that they are only counted.
   void Outcome(const absl::Status& status);

@@ -172,6 +172,9 @@ void Metrics::AddReasons() {
 }
 
 void Metrics::AddSingles(const std::string& version) {
+  constexpr const char* kStale = "1 while the policy file on disk was refused and an older one is in force, else 0";
+  constexpr const char* kShadowLoads = "Loads of the shadow policy file";
+  constexpr const char* kDifferences = "Calls that the shadow policy would have decided otherwise";
   prometheus::Registry& registry = *registry_;
   AddGauge(registry, "lmbroker_build_info", "Always 1; the label says what runs", {{"version", version}}).Set(1);
   in_flight_ = &AddGauge(registry, "lmbroker_in_flight", "RPCs that have not ended");
@@ -186,6 +189,14 @@ void Metrics::AddSingles(const std::string& version) {
   key_failures_ =
       &AddCounter(registry, "lmbroker_keyring_loads_total", "Loads of the key ring", {{"result", "failed"}});
   sealed_ = &AddGauge(registry, "lmbroker_sealed", "1 while the broker is sealed");
+  policy_stale_ = &AddGauge(registry, "lmbroker_policy_stale", kStale, {{"policy", "active"}});
+  shadow_loads_ = &AddCounter(registry, "lmbroker_shadow_loads_total", kShadowLoads, {{"result", "ok"}});
+  shadow_failures_ = &AddCounter(registry, "lmbroker_shadow_loads_total", kShadowLoads, {{"result", "failed"}});
+  shadow_stale_ = &AddGauge(registry, "lmbroker_policy_stale", kStale, {{"policy", "shadow"}});
+  shadow_would_allow_ =
+      &AddCounter(registry, "lmbroker_shadow_differences_total", kDifferences, {{"shadow", "would_allow"}});
+  shadow_would_refuse_ =
+      &AddCounter(registry, "lmbroker_shadow_differences_total", kDifferences, {{"shadow", "would_refuse"}});
   body_bytes_ = &AddGauge(registry, "lmbroker_body_bytes", "Bytes of bodies that calls hold");
   connections_ = &AddGauge(registry, "lmbroker_connections", "Connections of callers");
   connections_refused_ =
@@ -262,7 +273,19 @@ void Metrics::AuditFailed() { audit_failures_->Increment(); }
 
 void Metrics::SetAuditLag(absl::Duration lag) { audit_lag_->Set(absl::ToDoubleSeconds(lag)); }
 
-void Metrics::PolicyLoaded(bool ok) { (ok ? policy_loads_ : policy_failures_)->Increment(); }
+void Metrics::PolicyLoaded(bool ok) {
+  (ok ? policy_loads_ : policy_failures_)->Increment();
+  policy_stale_->Set(ok ? 0 : 1);
+}
+
+void Metrics::ShadowLoaded(bool ok) {
+  (ok ? shadow_loads_ : shadow_failures_)->Increment();
+  shadow_stale_->Set(ok ? 0 : 1);
+}
+
+void Metrics::ShadowDiffered(bool would_allow) {
+  (would_allow ? shadow_would_allow_ : shadow_would_refuse_)->Increment();
+}
 
 void Metrics::Reloaded(std::string_view what, bool ok) {
   const auto found = reloads_.find(what);

@@ -73,8 +73,12 @@ class Metrics {
   // Files of the listener and of identities: "certificate", "client_ca", "revoked", "trust_domains", "issuer_keys".
   void Reloaded(std::string_view what, bool ok);
   void TokenReviewed(bool ok);  // what the cluster said of a caller's token; no answer is no
-  void KeysLoaded(bool ok);  // from the key ring, after the start
+  void KeysLoaded(bool ok);     // from the key ring, after the start
   void SetSealed(bool sealed);
+  // The same of the policy that is judged beside the one in force.
+  void ShadowLoaded(bool ok);
+  // It would have decided otherwise: allowed a call that was refused, or the other way round.
+  void ShadowDiffered(bool would_allow);
 
   void SetBodyBytes(std::size_t bytes);    // what calls hold of bodies
   void SetConnections(std::size_t count);  // of callers
@@ -117,6 +121,12 @@ class Metrics {
   prometheus::Counter* key_loads_ = nullptr;
   prometheus::Counter* key_failures_ = nullptr;
   prometheus::Gauge* sealed_ = nullptr;
+  prometheus::Gauge* policy_stale_ = nullptr;
+  prometheus::Counter* shadow_loads_ = nullptr;
+  prometheus::Counter* shadow_failures_ = nullptr;
+  prometheus::Gauge* shadow_stale_ = nullptr;
+  prometheus::Counter* shadow_would_allow_ = nullptr;
+  prometheus::Counter* shadow_would_refuse_ = nullptr;
   prometheus::Gauge* body_bytes_ = nullptr;
   prometheus::Gauge* connections_ = nullptr;
   prometheus::Counter* connections_refused_ = nullptr;

@@ -29,6 +29,13 @@ LockoutGuard::Verdict KeyVerdictOf(const http::TransferResult& result, bool outd
   return IsUnauthorized(result) ? LockoutGuard::Verdict::kRefused : LockoutGuard::Verdict::kTaken;
 }
 
+// Whether the call, its key and its part of the rate limit are of one another. Always, or a defect would sign with a
+// key that the policy did not name.
+bool BelongTogether(const Dispatch& dispatch) {
+  return dispatch.entry.record.name == dispatch.call.credential() && dispatch.claim.portal == dispatch.call.portal() &&
+         &dispatch.claim.request == &dispatch.call.request();
+}
+
 }  // namespace
 
 absl::Status Attempts::Check(const Custody::Entry& entry) const {
@@ -38,9 +45,12 @@ absl::Status Attempts::Check(const Custody::Entry& entry) const {
 }
 
 Task<Dispatched> Attempts::Send(Dispatch dispatch, std::optional<portal::Permit> permit) const {
-  Dispatched sent{.result = {.response = Refuse(Reason::kInternal, "The portal of the call is not known.")}};
+  Dispatched sent{.result = {.response = Refuse(Reason::kInternal, "The call does not fit its key or its portal.")}};
   PortalHealth* const health = parts_.healths.Of(dispatch.call.portal());
-  if (health == nullptr) co_return sent;
+  if (health == nullptr || !BelongTogether(dispatch)) {
+    if (permit.has_value()) permit->Return();
+    co_return sent;
+  }
   health->repeats.CountCall();
   while (true) {
     std::optional<portal::Permit> taken = std::exchange(permit, std::nullopt);

@@ -85,7 +85,7 @@ absl::StatusOr<Forwarder::Cleared> Forwarder::Clear(CallContext& context, const 
   Describe(*call.request, call.portal, record);
   const auto engine = parts_.policy.Get();
   ASSIGN_OR_RETURN(policy::AuthorizedCall authorized,
-                   engine->Authorize(context.caller, call.portal, call.credential, call.request));
+                   parts_.policy.Authorize(*engine, context.caller, call.portal, call.credential, call.request));
   record.rule = authorized.rule();
   record.credential = authorized.credential().ToString();
   ASSIGN_OR_RETURN(std::shared_ptr<const Custody::Entry> entry, parts_.custody.Lookup(authorized.credential()));

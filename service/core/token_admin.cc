@@ -32,13 +32,19 @@ absl::StatusOr<TokenAdmin::Found> TokenAdmin::Find(CallContext& context, policy:
   context.audit.fields().resource = name.ToString();
   policy::TokenQuestion question{.verb = verb, .portal = name.portal(), .admin = name.admin().id()};
   const auto engine = parts_.portal.policy.Get();
-  ASSIGN_OR_RETURN(const policy::TokenGrant grant, engine->Authorize(context.caller, question));
+  ASSIGN_OR_RETURN(const policy::TokenGrant grant, parts_.portal.policy.Authorize(*engine, context.caller, question));
   ASSIGN_OR_RETURN(PortalSession session, PortalSession::Begin(parts_.portal, context, grant, main));
   ASSIGN_OR_RETURN(std::optional<portal::LmToken> token, FindToken(session, parts_.store, name));
   if (token.has_value()) {
     question.type = token->type;  // only now known: a grant may be for the other type alone
-    RETURN_IF_ERROR(engine->Authorize(context.caller, question).status());
+    RETURN_IF_ERROR(parts_.portal.policy.Authorize(*engine, context.caller, question).status());
     parts_.custody.LearnTokenStatus(name.portal(), {&*token, 1});
+  } else if (verb != policy::Verb::kDelete) {  // what is gone is deleted, whoever asks
+    // Who may see one type alone is not told whether a token of the other exists.
+    for (const TokenType type : {TokenType::kLmv1, TokenType::kBearer}) {
+      question.type = type;
+      RETURN_IF_ERROR(engine->Authorize(context.caller, question).status());
+    }
   }
   return Found{.session = std::move(session), .token = std::move(token)};
 }

@@ -93,11 +93,12 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
   RETURN_IF_ERROR(CheckForm(wanted));
   const auto engine = parts_.portal.policy.Get();
   ASSIGN_OR_RETURN(const policy::TokenGrant grant,
-                   engine->Authorize(context.caller, policy::TokenQuestion{.verb = policy::Verb::kCreate,
-                                                                           .portal = wanted.parent.portal(),
-                                                                           .admin = wanted.parent.id(),
-                                                                           .type = wanted.type,
-                                                                           .hand_over = wanted.hand_over}));
+                   parts_.portal.policy.Authorize(*engine, context.caller,
+                                                  policy::TokenQuestion{.verb = policy::Verb::kCreate,
+                                                                        .portal = wanted.parent.portal(),
+                                                                        .admin = wanted.parent.id(),
+                                                                        .type = wanted.type,
+                                                                        .hand_over = wanted.hand_over}));
   RETURN_IF_ERROR(CheckIsFree(parts_.custody, wanted.credential));
   const store::CreateIntent intent{.marker = fmt::format("lmbroker:{}", RandomUuid(parts_.random)),
                                    .admin = wanted.parent,

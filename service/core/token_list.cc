@@ -75,11 +75,12 @@ absl::StatusOr<TokenPage> TokenList::List(CallContext& context, const TokenQuery
   RETURN_IF_ERROR(CheckForm(query));
   ASSIGN_OR_RETURN(const std::int32_t last_seen, Position(page_tokens_, context.caller, query));
   const auto engine = parts_.portal.policy.Get();
-  ASSIGN_OR_RETURN(const policy::TokenGrant grant,
-                   engine->Authorize(context.caller, policy::TokenQuestion{.verb = policy::Verb::kList,
-                                                                           .portal = query.portal,
-                                                                           .admin = query.admin,
-                                                                           .type = query.type}));
+  ASSIGN_OR_RETURN(
+      const policy::TokenGrant grant,
+      parts_.portal.policy.Authorize(
+          *engine, context.caller,
+          policy::TokenQuestion{
+              .verb = policy::Verb::kList, .portal = query.portal, .admin = query.admin, .type = query.type}));
   ASSIGN_OR_RETURN(const policy::TokenScope scope, engine->Scope(context.caller, query.portal));
   ASSIGN_OR_RETURN(const Rows rows, RowsFor(context, grant, query));
   ASSIGN_OR_RETURN(const auto records, RecordsOf(parts_.store, query.portal));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/time/time.h>
 
 #include "service/base/error.h"
@@ -54,5 +55,8 @@ struct Decision {
   std::optional<absl::Duration> share;       // forward: how long the reply may serve other calls under the rule
   std::vector<NearMiss> nearest;             // only from Engine::Explain, when refused; most similar first, at most 5
 };
+
+// INTERNAL for a decision that says yes and no, or yes without a rule, or no without a reason: it is not acted on.
+absl::Status CheckConsistent(const Decision& decision);
 
 }  // namespace lmbroker::policy

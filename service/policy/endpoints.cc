@@ -36,30 +36,56 @@ std::string Fold(std::string_view segment) {
   return AsciiLower(out);
 }
 
-bool NamesTokens(std::string_view segment) { return Fold(segment).find("apitoken") != std::string::npos; }
-
-// Whether the path is below /setting with a second segment that starts with `what`.
-bool IsSetting(const http::CanonicalPath& path, std::string_view what) {
-  const std::vector<std::string_view> segments = path.segments();
-  return segments.size() >= 2 && Fold(segments[0]) == "setting" && Fold(segments[1]).starts_with(what);
+bool IsAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-bool IsUserEndpoint(const http::CanonicalPath& path) { return IsSetting(path, "admin"); }
+char LowerOf(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+enum class Where { kAnywhere, kStart, kWhole };
+
+bool Has(std::string_view lower, std::string_view what, Where where) {
+  switch (where) {
+    case Where::kAnywhere:
+      return lower.find(what) != std::string_view::npos;
+    case Where::kStart:
+      return lower.starts_with(what);
+    case Where::kWhole:
+      return lower == what;
+  }
+  return false;
+}
+
+// Whether the lower-case `what` is in the segment, however that is written. Most segments are ASCII and need no copy,
+// which counts: this runs for every call.
+bool Names(std::string_view segment, std::string_view what, Where where) {
+  if (!IsAscii(segment)) return Has(Fold(segment), what, where);
+  if (segment.size() < what.size() || (where == Where::kWhole && segment.size() > what.size())) return false;
+  const auto same = [](char a, char b) { return LowerOf(a) == b; };
+  const std::string_view in = where == Where::kAnywhere ? segment : segment.substr(0, what.size());
+  return std::search(in.begin(), in.end(), what.begin(), what.end(), same) != in.end();
+}
+
+bool NamesTokens(std::string_view segment) { return Names(segment, "apitoken", Where::kAnywhere); }
+
+// Whether the path is below /setting with a second segment that starts with `what`.
+bool IsSetting(Segments path, std::string_view what) {
+  return path.size() >= 2 && Names(path[0], "setting", Where::kWhole) && Names(path[1], what, Where::kStart);
+}
+
+bool IsUserEndpoint(Segments path) { return IsSetting(path, "admin"); }
 
 }  // namespace
 
-bool IsSecretEndpoint(const http::CanonicalPath& path) {
-  const std::vector<std::string_view> segments = path.segments();
-  return std::any_of(segments.begin(), segments.end(), NamesTokens);
-}
+bool IsSecretEndpoint(Segments path) { return std::any_of(path.begin(), path.end(), NamesTokens); }
 
-bool IsAccountWrite(http::Method method, const http::CanonicalPath& path) {
+bool IsAccountWrite(http::Method method, Segments path) {
   return method != http::Method::kGet && (IsUserEndpoint(path) || IsSetting(path, "role"));
 }
 
 absl::Status RefuseEmbeddedTokens(const http::CanonicalRequest& request) {
   const std::string_view body = request.signed_body();
-  if (request.method() == http::Method::kGet || !IsUserEndpoint(request.path()) || body.empty()) {
+  if (request.method() == http::Method::kGet || !IsUserEndpoint(request.path().segments()) || body.empty()) {
     return absl::OkStatus();
   }
   using nlohmann::json;

@@ -1,7 +1,6 @@
 #include "service/policy/engine.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,18 +14,14 @@
 namespace lmbroker::policy {
 namespace {
 
-template <class Grant>
-std::span<const Grant* const> GrantsAt(const std::map<PortalName, std::vector<const Grant*>>& index,
-                                       const PortalName& portal) {
-  const auto found = index.find(portal);
-  if (found == index.end()) return {};
-  return found->second;
-}
-
 // For a caller of whom the policy knows nothing.
 std::string UnknownCallerMessage(const Caller& caller) {
   return fmt::format("The policy has no caller with the identity {}; ask an operator to add it.",
                      Excerpt(caller.identity));
+}
+
+absl::Status Contradiction() {
+  return Refuse(Reason::kInternal, "The policy's decision contradicts itself, so the call is refused.");
 }
 
 absl::Status RefuseSecret() {
@@ -45,6 +40,13 @@ absl::Status RefusalOf(const Decision& decision) {
 
 }  // namespace
 
+absl::Status CheckConsistent(const Decision& decision) {
+  const bool refuses = decision.reason.has_value();
+  const bool holds =
+      decision.allowed ? !refuses && !decision.rule.empty() : refuses && !decision.credential.has_value();
+  return holds ? absl::OkStatus() : Contradiction();
+}
+
 bool TokenScope::Covers(std::int32_t admin, TokenType type) const {
   return std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) {
     const bool admin_fits =
@@ -56,8 +58,8 @@ bool TokenScope::Covers(std::int32_t admin, TokenType type) const {
 Engine::Engine(std::shared_ptr<const Policy> policy) : policy_(std::move(policy)) {
   for (const CallerRules& rules : policy_->callers) {
     CallerIndex& index = index_.emplace_back();
-    for (const ForwardGrant& grant : rules.forward) index.forward[grant.portal].push_back(&grant);
-    for (const TokensGrant& grant : rules.tokens) index.tokens[grant.portal].push_back(&grant);
+    for (const ForwardGrant& grant : rules.forward) index.forward.Add(grant);
+    for (const TokensGrant& grant : rules.tokens) index.tokens.Add(grant);
   }
 }
 
@@ -98,18 +100,20 @@ std::optional<Caller> Engine::FindCaller(std::string_view identity_or_name) cons
 }
 
 Decision Engine::Decide(const Caller& caller, const ForwardQuestion& question) const {
-  if (IsSecretEndpoint(question.path)) {
+  const std::vector<std::string_view> segments = question.path.segments();
+  if (IsSecretEndpoint(segments)) {
     return {.reason = Reason::kSecretEndpoint, .message = std::string(RefuseSecret().message())};
   }
   const auto rules = RulesOf(caller);
   if (!rules.has_value()) return {.reason = Reason::kNoGrant, .message = UnknownCallerMessage(caller)};
-  return JudgeForward(policy_->callers[*rules], GrantsAt(index_[*rules].forward, question.portal), question);
+  const std::vector<const ForwardGrant*> grants = index_[*rules].forward.Find(question, segments);
+  return JudgeForward(policy_->callers[*rules], grants, question, segments);
 }
 
 Decision Engine::Decide(const Caller& caller, const TokenQuestion& question) const {
   const auto rules = RulesOf(caller);
   if (!rules.has_value()) return {.reason = Reason::kNoGrant, .message = UnknownCallerMessage(caller)};
-  return JudgeTokens(policy_->callers[*rules], GrantsAt(index_[*rules].tokens, question.portal), question);
+  return JudgeTokens(policy_->callers[*rules], index_[*rules].tokens.Find(question), question);
 }
 
 Decision Engine::Explain(const Caller& caller, const ForwardQuestion& question) const {
@@ -139,6 +143,17 @@ std::optional<int> Engine::MostTokensOf(const Caller& caller) const {
   return rules.has_value() ? policy_->callers[*rules].max_tokens : std::nullopt;
 }
 
+Decision Engine::Judge(const Caller& caller, const ForwardQuestion& question,
+                       const http::CanonicalRequest& request) const {
+  Decision decision = Decide(caller, question);
+  if (!decision.allowed) return decision;
+  const absl::Status body = RefuseEmbeddedTokens(request);
+  if (body.ok()) return decision;
+  return {.rule = decision.rule,
+          .reason = ReasonOf(body).value_or(Reason::kInternal),
+          .message = std::string(body.message())};
+}
+
 absl::Status Engine::RefuseSecretEndpoint(http::Api /*api*/, const http::CanonicalPath& path) {
   return IsSecretEndpoint(path) ? RefuseSecret() : absl::OkStatus();
 }
@@ -151,13 +166,17 @@ absl::StatusOr<AuthorizedCall> Engine::Authorize(const Caller& caller, const Por
                                                            .api = request->api(),
                                                            .method = request->method(),
                                                            .path = request->path()});
-  if (!decision.allowed || !decision.credential.has_value()) return RefusalOf(decision);
+  RETURN_IF_ERROR(CheckConsistent(decision));
+  if (!decision.allowed) return RefusalOf(decision);
+  // By construction; a defect that would sign for another portal, or with nothing, ends here.
+  if (!decision.credential.has_value() || decision.credential->portal() != portal) return Contradiction();
   RETURN_IF_ERROR(RefuseEmbeddedTokens(*request));
   return AuthorizedCall(std::move(request), *decision.credential, decision.rule, decision.share);
 }
 
 absl::StatusOr<TokenGrant> Engine::Authorize(const Caller& caller, const TokenQuestion& question) const {
   const Decision decision = Decide(caller, question);
+  RETURN_IF_ERROR(CheckConsistent(decision));
   if (!decision.allowed) return RefusalOf(decision);
   return TokenGrant(question.portal, question.verb, decision.rule);
 }
@@ -171,7 +190,7 @@ absl::StatusOr<TokenScope> Engine::Scope(const Caller& caller, const PortalName&
   if (policy_->callers[*rules].is_operator) {
     scope.parts_.push_back({.any_admin = true, .types = {TokenType::kLmv1, TokenType::kBearer}});
   }
-  for (const TokensGrant* grant : GrantsAt(index_[*rules].tokens, portal)) {
+  for (const TokensGrant* grant : index_[*rules].tokens.At(portal)) {
     if (std::find(grant->verbs.begin(), grant->verbs.end(), Verb::kList) == grant->verbs.end()) continue;
     scope.parts_.push_back({.any_admin = grant->any_admin, .admins = grant->admins, .types = grant->types});
   }

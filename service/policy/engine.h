@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,7 +20,9 @@
 #include "service/http/request.h"
 #include "service/policy/authorized_call.h"
 #include "service/policy/decision.h"
+#include "service/policy/forward_index.h"
 #include "service/policy/model.h"
+#include "service/policy/token_index.h"
 
 namespace lmbroker::policy {
 
@@ -83,10 +84,15 @@ class Engine {
   // How many tokens it may have of those that it created; unset: any number.
   std::optional<int> MostTokensOf(const Caller& caller) const;
 
+  // What Authorize would decide, which looks into the body too, and no proof of it: for a policy that is judged beside
+  // the one in force.
+  Decision Judge(const Caller& caller, const ForwardQuestion& question, const http::CanonicalRequest& request) const;
+
   // SECRET_ENDPOINT for the token endpoints and whatever else shows secrets, in canonical form, whoever asks.
   static absl::Status RefuseSecretEndpoint(http::Api api, const http::CanonicalPath& path);
 
-  // Decide, then the proof; or the refusal (SECRET_ENDPOINT, NO_GRANT, ACCOUNT_ENDPOINT, FIELD_INVALID on credential).
+  // Decide, then the proof; or the refusal (SECRET_ENDPOINT, NO_GRANT, ACCOUNT_ENDPOINT, FIELD_INVALID on credential;
+  // INTERNAL for a decision that contradicts itself).
   // Looks into the body too, where a question cannot: a write to users may embed no tokens (endpoints.h).
   absl::StatusOr<AuthorizedCall> Authorize(const Caller& caller, const PortalName& portal,
                                            const std::optional<CredentialName>& credential,
@@ -106,10 +112,10 @@ class Engine {
   const Policy& policy() const { return *policy_; }
 
  private:
-  // The grants of one caller by portal, so that judging does not grow with what other callers or portals have.
+  // The grants of one caller, so that judging does not grow with how many there are.
   struct CallerIndex {
-    std::map<PortalName, std::vector<const ForwardGrant*>> forward;
-    std::map<PortalName, std::vector<const TokensGrant*>> tokens;
+    ForwardIndex forward;
+    TokenIndex tokens;
   };
 
   // The position of the caller's rules in the policy; unset for one that the policy does not know.

@@ -81,9 +81,8 @@ Decision RefuseUnlessNamed(const std::vector<const ForwardGrant*>& covering) {
 }  // namespace
 
 Decision JudgeForward(const CallerRules& caller, std::span<const ForwardGrant* const> grants,
-                      const ForwardQuestion& question) {
-  const std::vector<std::string_view> segments = question.path.segments();
-  const bool account_write = IsAccountWrite(question.method, question.path);
+                      const ForwardQuestion& question, std::span<const std::string_view> segments) {
+  const bool account_write = IsAccountWrite(question.method, segments);
   std::vector<const ForwardGrant*> covering;
   const ForwardGrant* without_account_writes = nullptr;
   for (const ForwardGrant* grant : grants) {
@@ -114,7 +113,7 @@ Decision JudgeForward(const CallerRules& caller, std::span<const ForwardGrant* c
 
 std::vector<NearMiss> NearestForward(const CallerRules& caller, const ForwardQuestion& question) {
   const std::vector<std::string_view> segments = question.path.segments();
-  const bool account_write = IsAccountWrite(question.method, question.path);
+  const bool account_write = IsAccountWrite(question.method, segments);
   std::vector<Miss> misses;
   for (const ForwardGrant& grant : caller.forward) {
     const Failures failures = FailuresOf(grant, question, segments, account_write);

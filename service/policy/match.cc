@@ -12,7 +12,6 @@
 namespace lmbroker::policy {
 namespace {
 
-constexpr std::string_view kOne = "*";
 constexpr std::string_view kRest = "**";
 
 absl::Status BadPattern(std::string_view text, std::string_view problem) {

@@ -13,6 +13,8 @@ namespace lmbroker::policy {
 // one or more at the end. "/a/**" matches what is below "/a", not "/a" itself. A value.
 class PathPattern {
  public:
+  static constexpr std::string_view kOne = "*";
+
   // FIELD_INVALID or PATH_NOT_PLAIN for a pattern that no path could have, for `*` as a part of a segment, and for `**`
   // elsewhere than at the end.
   static absl::StatusOr<PathPattern> Parse(std::string_view text);
@@ -21,6 +23,10 @@ class PathPattern {
   bool Matches(std::span<const std::string_view> segments) const;
 
   const std::string& text() const { return text_; }
+  // The segments as they are written, `*` among them, without the final `**`.
+  const std::vector<std::string>& segments() const { return segments_; }
+  // Whether it ends with `**`.
+  bool any_rest() const { return any_rest_; }
 
  private:
   PathPattern() = default;

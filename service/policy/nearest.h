@@ -22,13 +22,15 @@ struct Miss {
 // The five with the fewest failures; among equals the order of the file.
 std::vector<NearMiss> MostSimilar(std::vector<Miss> misses);
 
-// "GET, POST", at most five of them, then "…".
+// How many of several values a message names.
+inline constexpr std::size_t kMostListed = 5;
+
+// "GET, POST", at most kMostListed of them, then "…".
 template <class Values, class Text>
 std::string ListOf(const Values& values, Text text) {
-  constexpr std::size_t kMost = 5;
   std::vector<std::string> words;
   for (const auto& value : values) {
-    if (words.size() == kMost) {
+    if (words.size() == kMostListed) {
       words.emplace_back("…");
       break;
     }

@@ -17,8 +17,8 @@ std::string OperatorRule(const CallerRules& caller);
 // "LMV1" or "BEARER", as policy files write it.
 std::string_view TypeWord(TokenType type);
 
-// Judges a token operation by a caller's grants at the portal of the question, in the order of the file, then by its
-// being an operator.
+// Judges a token operation by a caller's grants, in the order of the file: all of them, or those that TokenIndex found.
+// Then by its being an operator.
 Decision JudgeTokens(const CallerRules& caller, std::span<const TokensGrant* const> grants,
                      const TokenQuestion& question);
 

@@ -84,6 +84,9 @@ absl::Status Call::Admit() {
   audit::Record& record = audit_.fields();
   const auto engine = edge_.parts_.policy.Get();
   ASSIGN_OR_RETURN(Authenticated who, Authenticate(grpc_context_, token(), *engine, edge_.parts_.standing));
+  if (who.caller.identity.empty() || (who.caller.is_operator && who.caller.name.empty())) {
+    return Refuse(Reason::kInternal, "The caller's identity contradicts itself, so the call is refused.");
+  }
   context_.caller = std::move(who.caller);
   record.identity = context_.caller.identity;
   record.certificate_identity = std::move(who.certificate_identity);
@@ -119,10 +122,16 @@ absl::Status Call::CheckAudience() const {
   return Refuse(Reason::kNoGrant, fmt::format("The broker's policy keeps {} for operators; ask one.", method_));
 }
 
+absl::Status Call::EndOf(const absl::Status& ended) const {
+  if (absl::IsCancelled(ended) && shut_out_.load(std::memory_order_relaxed)) return ShutOut();
+  // Law 4, for handlers to come: what succeeded without an intent is not told to have succeeded.
+  if (ended.ok() && !audit_.has_intent()) return Refuse(Reason::kInternal, "The call was not audited.");
+  return ended;
+}
+
 grpc::Status Call::End(const absl::Status& ended) {
   const Edge::Parts& parts = edge_.parts_;
-  const bool shut_out = absl::IsCancelled(ended) && shut_out_.load(std::memory_order_relaxed);
-  const absl::Status status = shut_out ? ShutOut() : ended;
+  const absl::Status status = EndOf(ended);
   recall_.reset();
   audit_.Outcome(status);
   place_ = {};

@@ -115,11 +115,14 @@ class Call final : public LiveCall {
   void JudgeAgain() override;
   void CutOff() override;
 
-  // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told.
+  // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told. A success without an
+  // intent is a defect and becomes INTERNAL.
   grpc::Status End(const absl::Status& ended);
 
  private:
   absl::Duration DeadlineOf(const grpc::ServerContextBase& context) const;
+  // What is told of a call that ended so.
+  absl::Status EndOf(const absl::Status& ended) const;
   const identity::Verdict* token() const { return token_.has_value() ? &*token_ : nullptr; }
   void LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took);
 

@@ -8,7 +8,7 @@
 #include "service/base/status_macros.h"
 #include "service/base/task.h"
 #include "service/core/lost_answer.h"
-#include "service/rpc/convert.h"
+#include "service/rpc/forward_convert.h"
 #include "service/rpc/server_stream.h"
 #include "service/rpc/unary.h"
 
@@ -18,34 +18,6 @@ namespace {
 // What a stream holds of its reply at most: a buffer of the client's, a piece in the scrubber, a message that gRPC has.
 constexpr std::size_t kStreamBytes = std::size_t{3} << 20;
 
-template <class Pairs>
-std::vector<http::NameValue> PairsOf(const Pairs& pairs) {
-  std::vector<http::NameValue> out;
-  out.reserve(static_cast<std::size_t>(pairs.size()));
-  for (const auto& pair : pairs) out.push_back({pair.name(), pair.value()});
-  return out;
-}
-
-void Write(core::ForwardReply reply, v1::ForwardResponse& response) {
-  response.set_status(reply.status);
-  for (http::NameValue& header : reply.headers) {
-    v1::Header& out = *response.add_headers();
-    out.set_name(std::move(header.name));
-    out.set_value(std::move(header.value));
-  }
-  response.set_body(std::move(reply.body));
-  response.set_credential(reply.credential.ToString());
-  response.set_attempts(reply.attempts);
-  if (reply.budget.has_value()) {
-    v1::Budget& budget = *response.mutable_budget();
-    budget.set_limit(reply.budget->limit);
-    budget.set_remaining(reply.budget->remaining);
-    ToProto(reply.budget->window, *budget.mutable_window());
-  }
-  if (reply.age.has_value()) ToProto(*reply.age, *response.mutable_age());
-  response.set_request_id(std::move(reply.request_id));
-}
-
 // The messages of ForwardStream.
 class StreamedReply final : public core::ReplySink {
  public:
@@ -53,7 +25,7 @@ class StreamedReply final : public core::ReplySink {
 
   void Head(core::ForwardReply head, Done done) override {
     v1::ForwardStreamResponse message;
-    Write(std::move(head), *message.mutable_head());
+    ToProto(std::move(head), *message.mutable_head());
     out_.Write(message, std::move(done));
   }
   void Chunk(std::string bytes, Done done) override {
@@ -100,36 +72,12 @@ Task<absl::Status> Stream(const core::Forwarder* forwarder, core::CallContext* c
 
 }  // namespace
 
-absl::StatusOr<core::ForwardCall> ParseForward(v1::ForwardRequest request, const http::RequestLimits& limits) {
-  ASSIGN_OR_RETURN(PortalName portal, PortalName::Parse(request.portal(), "portal"));
-  std::optional<CredentialName> credential;
-  if (!request.credential().empty()) {
-    ASSIGN_OR_RETURN(credential, CredentialName::Parse(request.credential(), "credential"));
-    if (credential->portal() != portal) return FieldInvalid("credential", "must belong to the portal of `portal`");
-  }
-  ASSIGN_OR_RETURN(const http::Api api, FromProto(request.api(), "api"));
-  ASSIGN_OR_RETURN(http::CanonicalRequest canonical,
-                   http::CanonicalRequest::Make({.api = api,
-                                                 .method = request.method(),
-                                                 .path = request.path(),
-                                                 .query = PairsOf(request.query()),
-                                                 .headers = PairsOf(request.headers()),
-                                                 .body = std::move(*request.mutable_body()),
-                                                 .api_version = request.api_version()},
-                                                limits));
-  return core::ForwardCall{.portal = std::move(portal),
-                           .credential = std::move(credential),
-                           .request = std::make_shared<const http::CanonicalRequest>(std::move(canonical)),
-                           .idempotent = request.idempotent(),
-                           .fresh = request.fresh()};
-}
-
 void ForwardService::TakeCalls(CallQueue& queue) {
   Serve(
       edge_, queue, *this, &ForwardService::RequestForward, "/lmbroker.v1.ForwardService/Forward",
       [this](v1::ForwardRequest& r) { return ParseForward(std::move(r), limits_); },
       [this](core::CallContext& call, core::ForwardCall input) { return Unary(&forwarder_, &call, std::move(input)); },
-      [](core::ForwardReply reply, v1::ForwardResponse& out) { Write(std::move(reply), out); }, kAwaitedOften);
+      [](core::ForwardReply reply, v1::ForwardResponse& out) { ToProto(std::move(reply), out); }, kAwaitedOften);
   ServeStream(
       edge_, queue, *this, &ForwardService::RequestForwardStream, "/lmbroker.v1.ForwardService/ForwardStream",
       [this](v1::ForwardRequest& r) { return ParseForward(std::move(r), limits_); },

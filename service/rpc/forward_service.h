@@ -23,7 +23,4 @@ class ForwardService final : public v1::ForwardService::AsyncService {
   const http::RequestLimits limits_;
 };
 
-// The form of a request (PATH_NOT_PLAIN, HEADER_NOT_ALLOWED, FIELD_INVALID, BODY_TOO_LARGE).
-absl::StatusOr<core::ForwardCall> ParseForward(v1::ForwardRequest request, const http::RequestLimits& limits);
-
 }  // namespace lmbroker::rpc

@@ -41,6 +41,14 @@ void Write(const portal::PortalHealth& health, v1::PortalStatus& out) {
   if (const auto skew = health.clock.skew(); skew.has_value()) ToProto(*skew, *out.mutable_clock_skew());
 }
 
+void Write(const core::ShadowPolicy::State& state, v1::ShadowStatus& out) {
+  out.set_digest(state.digest);
+  if (!state.digest.empty()) ToProto(state.load_time, *out.mutable_load_time());
+  out.set_error(state.error);
+  out.set_would_allow(state.would_allow);
+  out.set_would_refuse(state.would_refuse);
+}
+
 }  // namespace
 
 v1::PortalStatus::MasterState OperatorService::MasterStateOf(const std::optional<CredentialName>& master) const {
@@ -87,6 +95,7 @@ v1::GetStatusResponse OperatorService::Status() const {
   out.mutable_policy()->set_digest(policy.Get()->policy().digest);
   ToProto(state.load_time, *out.mutable_policy()->mutable_load_time());
   out.mutable_policy()->set_error(state.error);
+  if (parts_.shadow != nullptr) Write(parts_.shadow->state(), *out.mutable_policy()->mutable_shadow());
   ToProto(parts_.audit.Lag(), *out.mutable_audit()->mutable_lag());
   if (const absl::Status health = parts_.audit.Health(); !health.ok()) {
     out.mutable_audit()->set_error(std::string(health.message()));

@@ -9,6 +9,7 @@
 #include "service/core/custody.h"
 #include "service/core/key_keeper.h"
 #include "service/core/portals.h"
+#include "service/core/shadow_policy.h"
 #include "service/http/portal_client.h"
 #include "service/portal/budgets.h"
 #include "service/portal/portal_health.h"
@@ -30,6 +31,7 @@ class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v
     const http::PortalClient& client;
     const audit::AuditLog& audit;
     core::KeyKeeper& keeper;
+    const core::ShadowPolicy* shadow = nullptr;  // null: there is none
   };
 
   OperatorService(Edge& edge, Parts parts) : edge_(edge), parts_(std::move(parts)) {}

@@ -23,4 +23,8 @@ struct Lmv1Message {
 
 Lmv1Message MakeLmv1Message(const http::CanonicalRequest& request, std::string_view epoch);
 
+// The message in a row as it is signed, but for the body, of which it has the SHA-256 in lower-case hex: for people who
+// compare what two programs sign.
+std::string WithoutBody(const Lmv1Message& message);
+
 }  // namespace lmbroker::sign

@@ -88,6 +88,10 @@ class AuditTest(ForwardCase):
             ("CredentialService/ProbeCredential", {"name": f"{PORTAL}/credentials/writer"},
              f"{PORTAL}/credentials/writer"),
             ("PolicyService/ExplainAccess", {"caller": "inventory", "token": {"verb": "list", "parent": PORTAL}}, None),
+            ("PolicyService/ExplainSignature",
+             {"forward": {"portal": PORTAL, "method": "GET", "path": "/device/devices"}}, None),
+            ("PolicyService/DiffPolicy", {"policy_yaml": ""}, None),
+            ("PolicyService/ListGrants", {"caller": "inventory"}, None),
             ("OperatorService/GetStatus", {}, None),
         )  # fmt: skip
         for method, fields, resource in calls:

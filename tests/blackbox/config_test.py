@@ -25,7 +25,6 @@ CONFIG = {
     "ops.address": '"127.0.0.1:99999"',
     "store.postgres": '{"dsn": "x"}',
     "keyring.files": '"x"',
-    "policy.shadow": '"next.yaml"',
     "audit.need": '"some"',
     "audit.head": '"nowhere/head.json"',
     "audit.sinks": '[]',

@@ -33,6 +33,11 @@ CALLS = {
     "lmbroker.v1.PolicyService/ExplainAccess": {
         "caller": "operators", "token": {"verb": "delete", "parent": READER},
     },
+    "lmbroker.v1.PolicyService/ExplainSignature": {
+        "forward": {"portal": PORTAL, "method": "GET", "path": "/device/devices"},
+    },
+    "lmbroker.v1.PolicyService/DiffPolicy": {"policy_yaml": "callers: []"},
+    "lmbroker.v1.PolicyService/ListGrants": {"caller": "operators"},
     "lmbroker.v1.OperatorService/GetStatus": {},
 }  # fmt: skip
 HEALTH = {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"}

@@ -1,11 +1,8 @@
-"""What the policy decides: grants, the order of judgement, ExplainAccess, and a policy that changes."""
+"""What the policy decides: grants, the order of judgement, and ExplainAccess."""
 
-import signal
 import unittest
 
-from broker import wait_for
 from case import BrokerTest, ForwardCase
-from policies import POLICY
 from schema import Refusal
 from world import PORTAL
 
@@ -209,41 +206,6 @@ class ExplainTest(ForwardCase):
     def test_explaining_sends_nothing(self):
         self.explain("inventory", forward={"portal": PORTAL, "method": "GET", "path": "/device/devices"})
         self.assertEqual(self.sent(), [])
-
-
-class ReloadTest(ForwardCase):
-    """A policy file that changes while the broker runs."""
-
-    def reload(self, text):
-        self.world.broker.policy_file.write_text(text, "utf-8")
-        self.world.broker.signal(signal.SIGHUP)
-
-    def policy(self):
-        return self.world.call("operator", "OperatorService/GetStatus").policy
-
-    def test_a_good_file_is_taken_and_a_bad_one_is_not(self):
-        first = self.policy().digest
-        self.assertEqual(self.world.forward("inventory", "GET", "/device/devices/7").status, 200)
-        self.reload(POLICY.replace('paths: ["/device/devices", "/device/devices/**"]', 'paths: ["/device/devices/7"]'))
-        wait_for("new policy", lambda: self.policy().digest != first)
-        second = self.policy().digest
-        self.forward_refused("NO_GRANT", "inventory", "GET", "/device/devices")
-        for bad in ("callers: [", "callers: [{nam: x}]", POLICY.replace("- refuse:", "- allow:"), "\0"):
-            with self.subTest(bad=bad[-30:]):
-                self.reload(bad)
-                self.assertTrue(wait_for("error", lambda: self.policy().error))
-                self.assertEqual(self.policy().digest, second)
-                self.assertEqual(self.world.forward("inventory", "GET", "/device/devices/7").status, 200)
-        self.reload("")
-        wait_for("end of all grants", lambda: self.is_refused("operator"))
-        self.forward_refused("NO_GRANT", "inventory", "GET", "/device/devices/7")
-
-    def is_refused(self, who):
-        try:
-            self.world.call(who, "OperatorService/GetStatus")
-        except Refusal as refusal:
-            return refusal.reason == "NO_GRANT"
-        return False
 
 
 class EmptyPolicyTest(BrokerTest):

@@ -338,8 +338,6 @@ const std::vector<Wrong> kWrong = {
      "store.postgres: unknown key"},
     {"KeyringMissing", "keys/keyring.json", "keys/none.json", "keyring.file: "},
     {"KeyringIsNone", "keys/keyring.json", "tls/server.key", "keyring.file: "},
-    {"ShadowComesLater", "policy: { file: policy.yaml", "policy: { file: policy.yaml, shadow: policy.yaml",
-     "policy.shadow: comes with a later version"},
     {"AgeShort", "connections: 20,", "connections: 20, connection_age: 9s,",
      "listen.limits.connection_age: must be 10s to 168h"},
     {"AgeLong", "connections: 20,", "connections: 20, connection_age: 169h,",

@@ -97,11 +97,18 @@ TEST(MetricsTest, SinglesHaveTheirNames) {
   metrics.SetAuditLag(absl::Milliseconds(1500));
   metrics.PolicyLoaded(true);
   metrics.PolicyLoaded(false);
+  metrics.ShadowLoaded(false);
+  metrics.ShadowLoaded(true);
+  metrics.ShadowDiffered(/*would_allow=*/true);
   const std::string text = metrics.Text();
   for (const std::string_view line :
        {R"(lmbroker_build_info{version="1.2.3"} 1)", "lmbroker_audit_records_total 5", "lmbroker_audit_refused_total 1",
         "lmbroker_audit_failures_total 1", "lmbroker_audit_lag_seconds 1.5",
-        R"(lmbroker_policy_loads_total{result="ok"} 1)", R"(lmbroker_policy_loads_total{result="failed"} 1)"}) {
+        R"(lmbroker_policy_loads_total{result="ok"} 1)", R"(lmbroker_policy_loads_total{result="failed"} 1)",
+        R"(lmbroker_policy_stale{policy="active"} 1)", R"(lmbroker_policy_stale{policy="shadow"} 0)",
+        R"(lmbroker_shadow_loads_total{result="failed"} 1)",
+        R"(lmbroker_shadow_differences_total{shadow="would_allow"} 1)",
+        R"(lmbroker_shadow_differences_total{shadow="would_refuse"} 0)"}) {
     EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
   }
 }

@@ -156,7 +156,11 @@ class FakeBroker {
                                v1::ExplainAccessResponse* r) override {
       return explain(q, r);
     }
+    grpc::Status DiffPolicy(grpc::ServerContext*, const v1::DiffPolicyRequest* q, v1::DiffPolicyResponse* r) override {
+      return diff(q, r);
+    }
     Rpc<v1::ExplainAccessRequest, v1::ExplainAccessResponse> explain;
+    Rpc<v1::DiffPolicyRequest, v1::DiffPolicyResponse> diff;
   } policy;
 
   struct OperatorsFake final : v1::OperatorService::Service {

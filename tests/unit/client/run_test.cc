@@ -232,6 +232,36 @@ TEST_F(RunTest, ExplainAsksForBothKinds) {
             R"(caller: "spiffe://corp.example/app" token { verb: "create" parent: "portals/acme/admins/32" })");
 }
 
+TEST_F(RunTest, PolicyDiffSendsTheFileAndShowsBothKinds) {
+  broker_.policy.diff.answer = [](const auto&, v1::DiffPolicyResponse& reply) {
+    v1::PolicyDifference& allowed = *reply.add_newly_allowed();
+    allowed.set_caller("app");
+    allowed.set_grant("app.forward[0]");
+    allowed.mutable_sample()->mutable_forward()->set_portal("portals/acme");
+    allowed.mutable_sample()->mutable_forward()->set_method("GET");
+    allowed.mutable_sample()->mutable_forward()->set_path("/a/any");
+    v1::PolicyDifference& refused = *reply.add_newly_refused();
+    refused.set_grant("app.tokens[0]");
+    refused.add_identities("dns:app.example");
+    refused.mutable_sample()->mutable_token()->set_verb("get");
+    refused.mutable_sample()->mutable_token()->set_parent("portals/acme/admins/32");
+    reply.add_newly_allowed()->mutable_sample()->set_rpc("/lmbroker.v1.OperatorService/GetStatus");
+    reply.set_omitted(7);
+    return grpc::Status::OK;
+  };
+  const Ran ran = Lmbroker({"policy", "diff", "-"}, "callers: []");
+  EXPECT_EQ(ran.code, kDone);
+  EXPECT_EQ(broker_.policy.diff.request.policy_yaml(), "callers: []");
+  EXPECT_THAT(ran.out, HasSubstr("app.forward[0]    acme GET /a/any"));
+  EXPECT_THAT(ran.out, HasSubstr("app.tokens[0]         get tokens of acme/32  dns:app.example"));
+  EXPECT_THAT(ran.out, HasSubstr("/lmbroker.v1.OperatorService/GetStatus"));
+  EXPECT_THAT(ran.out, HasSubstr("7 more are not shown"));
+}
+
+TEST_F(RunTest, PolicyDiffSaysWhenThereIsNone) {
+  EXPECT_EQ(Lmbroker({"policy", "diff", "-"}, "").out, "It allows and refuses the same.\n");
+}
+
 TEST_F(RunTest, JsonOutputIsTheReplyAndNothingElse) {
   broker_.operators.status.answer = [](const auto&, v1::GetStatusResponse& reply) {
     reply.set_version("0.1.0");
@@ -322,10 +352,11 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"Nothing", {}, ""}, Wrong{"UnknownCommand", {"frobnicate"}, ""}, Wrong{"NounAlone", {"token"}, ""},
         Wrong{"RotateIsNotYet", {"token", "rotate", "acme/32/41"}, ""},
         Wrong{"RotateCredentialIsNotYet", {"credential", "rotate", "acme/reader"}, ""},
-        Wrong{"PolicyDiffIsNotYet", {"policy", "diff", "x"}, ""}, Wrong{"FreezeIsNotYet", {"freeze", "--all"}, ""},
-        Wrong{"SealIsNotYet", {"seal"}, ""}, Wrong{"UnsealIsNotYet", {"unseal"}, ""},
-        Wrong{"ReconcileIsNotYet", {"reconcile", "acme"}, ""}, Wrong{"LeaseIsNotYet", {"lease", "list", "acme"}, ""},
-        Wrong{"NoName", {"token", "get"}, ""}, Wrong{"BadName", {"token", "get", "acme/x/41"}, ""},
+        Wrong{"NoPolicyFile", {"policy", "diff", "/none"}, ""}, Wrong{"PolicyAlone", {"policy"}, ""},
+        Wrong{"FreezeIsNotYet", {"freeze", "--all"}, ""}, Wrong{"SealIsNotYet", {"seal"}, ""},
+        Wrong{"UnsealIsNotYet", {"unseal"}, ""}, Wrong{"ReconcileIsNotYet", {"reconcile", "acme"}, ""},
+        Wrong{"LeaseIsNotYet", {"lease", "list", "acme"}, ""}, Wrong{"NoName", {"token", "get"}, ""},
+        Wrong{"BadName", {"token", "get", "acme/x/41"}, ""},
         Wrong{"SecretInPlaceOfName", {"token", "get", "k-e-y"}, ""},
         Wrong{"SecretAsFlag", {"credential", "import", "acme/b", "--type", "bearer", "--secret", "k-e-y"}, ""},
         Wrong{"SecretAsFlagWithSign", {"credential", "import", "acme/b", "--type", "bearer", "--secret=k-e-y"}, ""},

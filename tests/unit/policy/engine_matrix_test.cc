@@ -46,7 +46,7 @@ struct RawVerb {
   bool hand_over = false;
 };
 
-// "ALLOW rule" (and the credential), or the reason.
+// "ALLOW rule" (and the credential), or the reason; for FIELD_INVALID the credentials that the caller may choose from.
 using Verdict = std::string;
 
 bool In(const Words& words, const std::string& word) {
@@ -93,11 +93,17 @@ Verdict JudgeByHand(const RawCaller* caller, const RawCall& call) {
   }
   if (matching.empty()) return "NO_GRANT";
   if (allowed.empty()) return "ACCOUNT_ENDPOINT";
-  const auto credential = [](const std::string& verdict) { return verdict.substr(verdict.rfind(' ')); };
+  Words choice;
   for (const std::string& verdict : allowed) {
-    if (credential(verdict) != credential(allowed[0])) return "FIELD_INVALID";
+    const std::string name = "portals/" + call.portal + "/credentials/" + verdict.substr(verdict.rfind(' ') + 1);
+    if (!In(choice, name)) choice.push_back(name);
   }
-  return allowed[0];
+  if (choice.size() == 1) return allowed[0];
+  Verdict verdict = "FIELD_INVALID";
+  for (std::size_t i = 0; i < choice.size() && i < 6; ++i) {
+    verdict += (i == 0 ? " " : ", ") + (i < 5 ? choice[i] : "…");
+  }
+  return verdict;
 }
 
 Verdict JudgeByHand(const RawCaller* caller, const RawVerb& call) {
@@ -159,6 +165,32 @@ class Generator {
   RawCall Call() {
     return {One(kPortals), Chance(70) ? "" : One(kCredentials), One(kApis), One(kMethods), One(kPaths)};
   }
+  // A caller with many grants at one portal, whose patterns overlap in every way.
+  RawCaller Crowded(const std::string& name) {
+    RawCaller caller{.name = name, .is_operator = Chance(10)};
+    for (auto i = 10 + random_() % 60; i > 0; --i) {
+      Words patterns;
+      for (auto j = 1 + random_() % 2; j > 0; --j) patterns.push_back(Pattern());
+      caller.forward.push_back({"acme", One(kManyCredentials), Chance(80) ? "management" : "ingest", Some(kMethods, 30),
+                                patterns, Chance(30)});
+    }
+    for (auto i = 10 + random_() % 40; i > 0; --i) {
+      caller.tokens.push_back({"acme", Chance(15) ? Words{"any"} : Some(kAdmins, 20),
+                               Chance(40) ? Words{} : Some(kTypes, 50), Some(kVerbs, 15), Chance(25), Chance(30)});
+    }
+    return caller;
+  }
+  std::string Pattern() {
+    std::string pattern;
+    for (auto i = 1 + random_() % 4; i > 0; --i) pattern += "/" + (Chance(30) ? "*" : One(kSegments));
+    return Chance(25) ? pattern + "/**" : pattern;
+  }
+  RawCall CrowdedCall() {
+    std::string path;
+    for (auto i = 1 + random_() % 5; i > 0; --i) path += "/" + One(kSegments);
+    return {"acme", Chance(60) ? "" : One(kManyCredentials), Chance(80) ? "management" : "ingest", One(kMethods), path};
+  }
+
   RawVerb Tokens() {
     return {One(kVerbs), One(kPortals), Chance(15) ? "" : One(kAdmins), Chance(40) ? "" : One(kTypes), Chance(30)};
   }
@@ -166,6 +198,8 @@ class Generator {
  private:
   const Words kPortals = {"acme", "acme", "globex"};
   const Words kCredentials = {"reader", "writer"};
+  const Words kManyCredentials = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
+  const Words kSegments = {"device", "setting", "admins", "roles", "7", "SETTING"};
   const Words kApis = {"management", "management", "ingest"};
   const Words kMethods = {"GET", "POST", "PUT", "PATCH", "DELETE"};
   const Words kPatterns = {"/**",         "/*",         "/device/**",  "/device/devices",   "/device/devices/*",
@@ -234,6 +268,10 @@ TokenQuestion QuestionOf(const RawVerb& call) {
 }
 
 Verdict VerdictOf(const Decision& decision) {
+  if (decision.reason == Reason::kFieldInvalid) {
+    const std::string choice = decision.message.substr(decision.message.find("portals/"));
+    return "FIELD_INVALID " + choice.substr(0, choice.size() - 1);  // without the full stop
+  }
   if (!decision.allowed) return std::string(ReasonName(*decision.reason));
   return decision.credential.has_value() ? fmt::format("ALLOW {} {}", decision.rule, decision.credential->id())
                                          : fmt::format("ALLOW {}", decision.rule);
@@ -258,8 +296,39 @@ struct Tally {
   void Count(const Verdict& verdict) { ++verdicts[verdict.substr(0, verdict.find(' '))]; }
 };
 
+// A world of callers, its questions, and how often each verdict came.
+class Matrix {
+ public:
+  // Asks both judges; false when they differ, for one counterexample is enough to read.
+  template <class Raw>
+  bool Agree(const Engine& engine, const std::string& yaml, const RawCaller* raw, const Raw& call, Tally& tally) {
+    const Caller caller = raw != nullptr ? *engine.FindCaller(raw->name) : Caller{.identity = "dns:stranger.example"};
+    const Verdict wanted = JudgeByHand(raw, call);
+    EXPECT_EQ(VerdictOf(engine.Decide(caller, QuestionOf(call))), wanted)
+        << yaml << "caller " << caller.name << " " << Text(call);
+    ExpectSame(engine, caller, QuestionOf(call));
+    tally.Count(wanted);
+    ++asked_;
+    return !::testing::Test::HasFailure();
+  }
+  int asked() const { return asked_; }
+
+ private:
+  static std::string Text(const RawCall& call) {
+    return fmt::format("portal {} credential {} {} {} {}", call.portal, call.credential, call.api, call.method,
+                       call.path);
+  }
+  static std::string Text(const RawVerb& call) {
+    return fmt::format("{} {} admin {} type {} hand_over {}", call.verb, call.portal, call.admin, call.type,
+                       call.hand_over);
+  }
+
+  int asked_ = 0;
+};
+
 TEST(EngineMatrixTest, EngineAgreesWithAJudgeByHand) {
   Generator generator(20221);
+  Matrix matrix;
   Tally forward;
   Tally tokens;
   for (int round = 0; round < 60; ++round) {
@@ -269,30 +338,41 @@ TEST(EngineMatrixTest, EngineAgreesWithAJudgeByHand) {
     for (int i = 0; i < 60; ++i) {
       const std::size_t who = static_cast<std::size_t>(i) % 4;  // the fourth is a stranger
       const RawCaller* raw = who < 3 ? &callers[who] : nullptr;
-      const Caller caller = who < 3 ? *engine.FindCaller(raw->name) : Caller{.identity = "dns:stranger.example"};
-      const RawCall call = generator.Call();
-      const RawVerb verb = generator.Tokens();
-      const Verdict wanted = JudgeByHand(raw, call);
-      EXPECT_EQ(VerdictOf(engine.Decide(caller, QuestionOf(call))), wanted)
-          << yaml << "caller " << caller.name << " portal " << call.portal << " credential " << call.credential << " "
-          << call.api << " " << call.method << " " << call.path;
-      const Verdict wanted_token = JudgeByHand(raw, verb);
-      EXPECT_EQ(VerdictOf(engine.Decide(caller, QuestionOf(verb))), wanted_token)
-          << yaml << "caller " << caller.name << " " << verb.verb << " " << verb.portal << " admin " << verb.admin
-          << " type " << verb.type << " hand_over " << verb.hand_over;
-      ExpectSame(engine, caller, QuestionOf(call));
-      ExpectSame(engine, caller, QuestionOf(verb));
-      forward.Count(wanted);
-      tokens.Count(wanted_token);
-      if (HasFailure()) return;  // one counterexample is enough to read
+      if (!matrix.Agree(engine, yaml, raw, generator.Call(), forward)) return;
+      if (!matrix.Agree(engine, yaml, raw, generator.Tokens(), tokens)) return;
     }
   }
+  EXPECT_GE(matrix.asked(), 7'000);
   // The generator reaches every verdict often enough for the agreement to mean something.
   for (const char* verdict : {"ALLOW", "NO_GRANT", "ACCOUNT_ENDPOINT", "SECRET_ENDPOINT", "FIELD_INVALID"}) {
     EXPECT_GE(forward.verdicts[verdict], 20) << verdict;
   }
   for (const char* verdict : {"ALLOW", "NO_GRANT", "HAND_OVER_NOT_GRANTED"}) {
     EXPECT_GE(tokens.verdicts[verdict], 100) << verdict;
+  }
+}
+
+// The index finds among many grants what a judge finds who looks at all of them.
+TEST(EngineMatrixTest, CallersWithManyGrantsAreJudgedByTheSameRules) {
+  Generator generator(20222);
+  Matrix matrix;
+  Tally forward;
+  Tally tokens;
+  for (int round = 0; round < 40; ++round) {
+    const std::vector<RawCaller> callers = {generator.Crowded("a")};
+    const std::string yaml = Yaml(callers);
+    const Engine engine = EngineOf(yaml);
+    for (int i = 0; i < 100; ++i) {
+      if (!matrix.Agree(engine, yaml, callers.data(), generator.CrowdedCall(), forward)) return;
+      if (!matrix.Agree(engine, yaml, callers.data(), generator.Tokens(), tokens)) return;
+    }
+  }
+  EXPECT_GE(matrix.asked(), 8'000);
+  for (const char* verdict : {"ALLOW", "NO_GRANT", "ACCOUNT_ENDPOINT", "FIELD_INVALID"}) {
+    EXPECT_GE(forward.verdicts[verdict], 20) << verdict;
+  }
+  for (const char* verdict : {"ALLOW", "NO_GRANT", "HAND_OVER_NOT_GRANTED"}) {
+    EXPECT_GE(tokens.verdicts[verdict], 50) << verdict;
   }
 }
 
