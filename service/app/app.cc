@@ -18,6 +18,7 @@ namespace lmbroker::app {
 namespace {
 
 constexpr absl::Duration kPolicyCheck = absl::Seconds(1);
+constexpr absl::Duration kIdentityCheck = absl::Milliseconds(500);
 constexpr absl::Duration kUseSave = absl::Minutes(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
@@ -112,6 +113,7 @@ App::App(Config config, Opened opened)
       policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
       policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
                     config_.policy_file, PortalsOf(config_)),
+      tokens_(OpenTokens()),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
       healths_(*parts_.clock, PortalsOf(config_)),
       jitter_(*parts_.random),
@@ -151,6 +153,7 @@ App::App(Config config, Opened opened)
       edge_({.clock = *parts_.clock,
              .random = *parts_.random,
              .policy = policy_,
+             .tokens = tokens_ == nullptr ? nullptr : &tokens_->verifier(),
              .audit = *parts_.audit,
              .refusals = refusals_,
              .local_workers = local_workers_,
@@ -172,6 +175,10 @@ App::App(Config config, Opened opened)
                                 .client = *parts_.client,
                                 .audit = *parts_.audit}),
       policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
+      identity_ticker_(kIdentityCheck,
+                       [this] {
+                         if (tokens_ != nullptr) tokens_->Check();
+                       }),
       use_ticker_(kUseSave, [this] { SaveUses(); }) {}
 
 core::PortalSession::Parts App::SessionParts() {
@@ -182,6 +189,14 @@ core::PortalSession::Parts App::SessionParts() {
           .attempts = attempts_,
           .rates = rates_,
           .reads = reads_};
+}
+
+std::unique_ptr<CallerTokens> App::OpenTokens() {
+  if (!config_.identity.kubernetes.has_value()) return nullptr;
+  return std::make_unique<CallerTokens>(
+      CallerTokens::Parts{
+          .clock = *parts_.clock, .scheduler = *parts_.loop, .logger = *parts_.logger, .metrics = *parts_.metrics},
+      *config_.identity.kubernetes);
 }
 
 // Said, not refused: fewer connections than configured are served as well as they can be.
@@ -201,6 +216,7 @@ absl::Status App::Listen() {
                     .certificate = listen.certificate,
                     .key = listen.key,
                     .client_ca = listen.client_ca,
+                    .require_certificates = !config_.identity.kubernetes.has_value(),
                     .reflection = listen.reflection,
                     .most_request_bytes = listen.request_body,
                     .most_reply_bytes = listen.reply_body,
@@ -249,6 +265,8 @@ std::vector<ops::Check> App::Checks() {
                }},
           // An older policy is a policy: the broker goes on with it, and says so.
           {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
+          {.name = "issuer_keys",
+           .run = [this] { return ops::CheckResult{.detail = tokens_ == nullptr ? "" : tokens_->error()}; }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
 }
 
@@ -268,7 +286,10 @@ void App::SaveUses() const {
   }
 }
 
-void App::Reload() { policy_watch_.Reload(); }
+void App::Reload() {
+  policy_watch_.Reload();
+  if (tokens_ != nullptr) tokens_->Reload();
+}
 
 void App::Drain() {
   parts_.logger->Info("draining", {{"in_flight", edge_.in_flight()}});

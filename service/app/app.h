@@ -9,6 +9,7 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
+#include "service/app/caller_tokens.h"
 #include "service/app/config.h"
 #include "service/app/policy_watch.h"
 #include "service/audit/file_log.h"
@@ -59,7 +60,7 @@ class App {
   // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
-  // Reads the policy again.
+  // Reads the policy and the files of identities again.
   void Reload();
   // Not ready → no new calls → those in flight end within the configured grace, or are cut.
   void Drain();
@@ -91,6 +92,7 @@ class App {
   std::string MetricsText() const;
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
+  std::unique_ptr<CallerTokens> OpenTokens();
 
   const Config config_;
   Opened parts_;
@@ -99,6 +101,7 @@ class App {
   core::Portals portals_;
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
+  std::unique_ptr<CallerTokens> tokens_;  // null: tokens of callers mean nothing
   portal::Budgets budgets_;
   portal::PortalHealths healths_;
   BufferedRandom jitter_;
@@ -122,6 +125,7 @@ class App {
   rpc::PolicyService policy_service_;
   rpc::OperatorService operator_service_;
   Ticker policy_ticker_;
+  Ticker identity_ticker_;
   Ticker use_ticker_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<ops::Server> ops_;  // asks the server for its connections

@@ -10,6 +10,7 @@
 
 #include "lmbroker/config/v1/config.pb.h"
 #include "service/app/config_values.h"
+#include "service/app/identity_config.h"
 #include "service/app/policy_watch.h"
 #include "service/app/portal_config.h"
 #include "service/app/tls_files.h"
@@ -41,7 +42,7 @@ class ConfigReader {
     ReadKeyring(file.keyring());
     ReadAudit(file.audit());
     ReadLog(file.log());
-    if (file.has_identity()) values_.Later("identity");
+    config_.identity = ReadIdentity(file.identity(), values_);
     config_.portals = ReadPortals(file, values_);
     ReadPolicy(file.policy());
     return std::move(config_);

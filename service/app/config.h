@@ -15,6 +15,7 @@
 #include "service/base/issues.h"
 #include "service/base/log.h"
 #include "service/base/names.h"
+#include "service/identity/service_account.h"
 #include "service/policy/model.h"
 #include "service/portal/budget_rows.h"
 
@@ -46,6 +47,20 @@ struct Config {
     std::uint64_t rotate_bytes = 0;  // 0: never
     absl::Duration rotate_every = absl::InfiniteDuration();
   };
+  struct KubernetesApi {
+    std::string address;     // https://HOST[:PORT]
+    std::string ca;          // empty: the system's
+    std::string token_file;  // empty: none
+  };
+  struct Kubernetes {
+    identity::TokenRules rules;
+    std::string jwks_file;  // or:
+    std::optional<KubernetesApi> discovery;
+    std::optional<KubernetesApi> token_review;
+  };
+  struct Identity {
+    std::optional<Kubernetes> kubernetes;
+  };
   struct Portal {
     std::string host;
     std::uint16_t port = 443;
@@ -66,6 +81,7 @@ struct Config {
   std::shared_ptr<const policy::Policy> policy;
   AuditFile audit;
   Logger::Options log;
+  Identity identity;
   std::map<PortalName, Portal> portals;
 };
 

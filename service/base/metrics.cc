@@ -89,6 +89,7 @@ Metrics::Metrics(const Options& options) : registry_(std::make_unique<prometheus
   AddPortals(options.portals);
   AddReasons();
   AddSingles(options.version);
+  AddReloads();
 }
 
 Metrics::~Metrics() = default;
@@ -187,6 +188,22 @@ void Metrics::AddSingles(const std::string& version) {
       &AddCounter(registry, "lmbroker_connections_refused_total", "Connections closed at once, beyond the limit");
 }
 
+void Metrics::AddReloads() {
+  auto& reloads = prometheus::BuildCounter()
+                      .Name("lmbroker_reloads_total")
+                      .Help("Loads of files of the listener and of identities, by what they are")
+                      .Register(*registry_);
+  for (const char* const what : {"certificate", "client_ca", "revoked", "trust_domains", "issuer_keys"}) {
+    reloads_.emplace(what, Loads{.good = &reloads.Add({{"what", what}, {"result", "ok"}}),
+                                 .failed = &reloads.Add({{"what", what}, {"result", "failed"}})});
+  }
+  auto& reviews = prometheus::BuildCounter()
+                      .Name("lmbroker_token_reviews_total")
+                      .Help("Callers' tokens about which the cluster was asked")
+                      .Register(*registry_);
+  token_reviews_ = {.good = &reviews.Add({{"result", "ok"}}), .failed = &reviews.Add({{"result", "refused"}})};
+}
+
 void Metrics::CallStarted() { in_flight_->Increment(); }
 
 void Metrics::CallEnded(std::string_view method, absl::StatusCode code, absl::Duration took) {
@@ -242,6 +259,13 @@ void Metrics::AuditFailed() { audit_failures_->Increment(); }
 void Metrics::SetAuditLag(absl::Duration lag) { audit_lag_->Set(absl::ToDoubleSeconds(lag)); }
 
 void Metrics::PolicyLoaded(bool ok) { (ok ? policy_loads_ : policy_failures_)->Increment(); }
+
+void Metrics::Reloaded(std::string_view what, bool ok) {
+  const auto found = reloads_.find(what);
+  if (found != reloads_.end()) (ok ? found->second.good : found->second.failed)->Increment();
+}
+
+void Metrics::TokenReviewed(bool ok) { (ok ? token_reviews_.good : token_reviews_.failed)->Increment(); }
 
 void Metrics::SetBodyBytes(std::size_t bytes) { body_bytes_->Set(static_cast<double>(bytes)); }
 

@@ -70,6 +70,9 @@ class Metrics {
   void SetAuditLag(absl::Duration lag);
 
   void PolicyLoaded(bool ok);
+  // Files of the listener and of identities: "certificate", "client_ca", "revoked", "trust_domains", "issuer_keys".
+  void Reloaded(std::string_view what, bool ok);
+  void TokenReviewed(bool ok);  // what the cluster said of a caller's token; no answer is no
 
   void SetBodyBytes(std::size_t bytes);    // what calls hold of bodies
   void SetConnections(std::size_t count);  // of callers
@@ -90,6 +93,7 @@ class Metrics {
   void AddPortals(std::vector<std::string> portals);
   void AddReasons();
   void AddSingles(const std::string& version);
+  void AddReloads();
 
   const std::unique_ptr<prometheus::Registry> registry_;
   std::map<std::string, std::unique_ptr<Method>, std::less<>> methods_;
@@ -102,6 +106,12 @@ class Metrics {
   prometheus::Gauge* audit_lag_ = nullptr;
   prometheus::Counter* policy_loads_ = nullptr;
   prometheus::Counter* policy_failures_ = nullptr;
+  struct Loads {
+    prometheus::Counter* good = nullptr;
+    prometheus::Counter* failed = nullptr;
+  };
+  std::map<std::string, Loads, std::less<>> reloads_;
+  Loads token_reviews_;
   prometheus::Gauge* body_bytes_ = nullptr;
   prometheus::Gauge* connections_ = nullptr;
   prometheus::Counter* connections_refused_ = nullptr;

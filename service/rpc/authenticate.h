@@ -1,19 +1,34 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <absl/status/statusor.h>
 #include <grpcpp/server_context.h>
 
 #include "service/base/caller.h"
+#include "service/identity/verdicts.h"
 #include "service/policy/engine.h"
 
 namespace lmbroker::rpc {
 
-// Who calls, from the verified client certificate of the connection and the policy in force. NO_IDENTITY when the
-// certificate names nobody, or two callers. An identity without a caller in the policy is authenticated, without a
-// name.
-absl::StatusOr<Caller> Authenticate(const grpc::ServerContextBase& context, const policy::Engine& engine);
+// Who makes a call.
+struct Authenticated {
+  Caller caller;
+  std::string certificate_identity;  // beside a token's; empty without a certificate or without a token
+};
+
+// The token in the call's metadata (`authorization: Bearer …`), a view that lives as long as the context. Nothing when
+// the call has no such metadata; BAD_TOKEN when that is twice there, or something else.
+std::optional<absl::StatusOr<std::string_view>> BearerToken(const grpc::ServerContextBase& context);
+
+// Who calls, from the verified client certificate of the connection, the verdict on the call's token (null: tokens do
+// not count, or it has none), and the policy in force. With both, the caller is the token's, and both must be good.
+// NO_IDENTITY when there is none of them, or the certificate names nobody, or two callers. An identity without a caller
+// in the policy is authenticated, without a name.
+absl::StatusOr<Authenticated> Authenticate(const grpc::ServerContextBase& context, const identity::Verdict* token,
+                                           const policy::Engine& engine);
 
 // The network address of the other side: "ipv4:127.0.0.1:40000".
 std::string PeerAddress(const grpc::ServerContextBase& context);

@@ -45,15 +45,32 @@ absl::Duration Call::DeadlineOf(const grpc::ServerContextBase& context) const {
   return start_ + std::clamp(left, absl::ZeroDuration(), kMostDeadline);
 }
 
+bool Call::KnowsToken(absl::AnyInvocable<void()> then) {
+  identity::TokenVerifier* const tokens = edge_.parts_.tokens;
+  if (tokens == nullptr) return true;
+  const auto bearer = BearerToken(grpc_context_);
+  if (!bearer.has_value()) return true;
+  token_ = bearer->ok() ? tokens->Judge(**bearer,
+                                        [this, then = std::move(then)](identity::Verdict verdict) mutable {
+                                          token_ = std::move(verdict);
+                                          then();
+                                        })
+                        : std::optional<identity::Verdict>(bearer->status());
+  return token_.has_value();
+}
+
 absl::Status Call::Admit() {
+  if (context_.cancelled.stop_requested()) return Cancelled();  // while its token was judged
   if (row_ == nullptr) {
     return Refuse(Reason::kInternal,
                   fmt::format("The method {} is not in the broker's table, so it is closed.", method_));
   }
   audit::Record& record = audit_.fields();
   const auto engine = edge_.parts_.policy.Get();
-  ASSIGN_OR_RETURN(context_.caller, Authenticate(grpc_context_, *engine));
+  ASSIGN_OR_RETURN(Authenticated who, Authenticate(grpc_context_, token_.has_value() ? &*token_ : nullptr, *engine));
+  context_.caller = std::move(who.caller);
   record.identity = context_.caller.identity;
+  record.certificate_identity = std::move(who.certificate_identity);
   record.caller = context_.caller.name;
   if (edge_.draining_.load(std::memory_order_relaxed)) {
     return Refuse(Reason::kDraining, "This broker is shutting down; call again, another one will answer.",

@@ -5,10 +5,12 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
+#include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 #include <grpcpp/server_context.h>
@@ -25,6 +27,7 @@
 #include "service/base/random.h"
 #include "service/core/call_context.h"
 #include "service/core/policy_holder.h"
+#include "service/identity/token_verifier.h"
 #include "service/rpc/in_flight.h"
 #include "service/rpc/method_table.h"
 
@@ -39,6 +42,7 @@ class Edge {
     const Clock& clock;
     Random& random;
     const core::PolicyHolder& policy;
+    identity::TokenVerifier* tokens;  // null: tokens in metadata mean nothing
     audit::AuditLog& audit;
     audit::RefusalLimiter& refusals;
     Executor& local_workers;   // for handlers that wait for our disk
@@ -71,8 +75,11 @@ class Call {
   // `method` is the full gRPC name, as in the method table.
   Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context);
 
-  // Who calls, and is there room: NO_IDENTITY, DRAINING, QUEUE_FULL, CALLER_LIMIT; INTERNAL for a method that is not in
-  // the table.
+  // Whether what there is to know of the call's token is known. If not, `then` is called once it is, later, on the same
+  // thread. First of all.
+  bool KnowsToken(absl::AnyInvocable<void()> then);
+  // Who calls, and is there room: NO_IDENTITY, BAD_TOKEN, DRAINING, QUEUE_FULL, CALLER_LIMIT; INTERNAL for a method
+  // that is not in the table.
   absl::Status Admit();
   // Counts the request's bytes until the call is gone: QUEUE_FULL when there is no room for them. Once admitted.
   absl::Status HoldRequest(std::size_t bytes);
@@ -100,6 +107,7 @@ class Call {
   const std::string_view method_;
   const absl::Duration start_;
   std::stop_source stop_;
+  std::optional<identity::Verdict> token_;  // none: the call has no token that would count
   audit::CallAudit audit_;
   core::CallContext context_;
   InFlight::Place place_;

@@ -81,6 +81,10 @@ class QueuedCall {
     Await(method_);
     method_->queue.Enter();
     call_.emplace(method_->edge, method_->name, context_);
+    if (call().KnowsToken([this] { Proceed(); })) Proceed();
+  }
+
+  void Proceed() {
     auto input = Prepare();
     input.ok() ? derived().Work(*std::move(input)) : Conclude(input.status());
   }

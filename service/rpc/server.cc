@@ -40,13 +40,14 @@ std::size_t BufferedBytes(const Server::Options& options) {
   return std::max(options.most_buffered, 2 * (options.most_request_bytes + kMessageHeadroom));
 }
 
-std::shared_ptr<grpc::ServerCredentials> MutualTls(const Server::Options& options) {
+std::shared_ptr<grpc::ServerCredentials> Tls(const Server::Options& options) {
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
       options.key, options.certificate, options.client_ca, kCertificateRefresh);
   grpc::experimental::TlsServerCredentialsOptions tls(provider);
   tls.watch_identity_key_cert_pairs();
   tls.watch_root_certs();
-  tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  tls.set_cert_request_type(options.require_certificates ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                                         : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   return grpc::experimental::TlsServerCredentials(tls);
 }
 
@@ -77,7 +78,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
                                   {.clock = parts.clock, .logger = parts.logger, .metrics = parts.metrics}));
   grpc::ServerBuilder builder;
   auto hand_over = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, MutualTls(options));
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, Tls(options));
   builder.RegisterService(&server->health_);
   for (const Served& each : services) builder.RegisterService(each.service);
   builder.SetMaxReceiveMessageSize(MessageLimit(options.most_request_bytes));

@@ -19,7 +19,7 @@
 
 namespace lmbroker::rpc {
 
-// The gRPC listener: TLS with required client certificates, health, and reflection only where it is asked for.
+// The gRPC listener: TLS with client certificates, health, and reflection only where it is asked for.
 class Server {
  public:
   struct Options {
@@ -27,6 +27,7 @@ class Server {
     std::string certificate;
     std::string key;
     std::string client_ca;
+    bool require_certificates = true;  // of callers; else they are verified when given
     bool reflection = false;
     std::size_t most_request_bytes = 8 << 20;  // of a body; a message may be a little larger
     std::size_t most_reply_bytes = 32 << 20;

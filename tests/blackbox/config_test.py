@@ -47,6 +47,7 @@ CONFIG = {
 }
 # What is reported below the key that is set.
 DEEPER = {
+    "identity": "identity.kubernetes.jwks_file",
     "portals.private": "portals.private.resolve",
     "portals.metadata": "portals.metadata.resolve",
     "portals.octal": "portals.octal.resolve",

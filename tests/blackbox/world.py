@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import re
 import signal
@@ -122,13 +123,16 @@ class World:
             self._channels[who] = grpc.secure_channel(self.broker.address, credentials, options)
         return self._channels[who]
 
-    def call(self, who: str, method: str, /, *, timeout: float = 60.0, raw: bytes | None = None, **fields: Any) -> Any:
+    def call(
+        self, who: str, method: str, /, *, timeout: float = 60.0, raw: bytes | None = None, metadata: Any = (),
+        **fields: Any,
+    ) -> Any:  # fmt: skip
         """The reply to `TokenService/GetToken` and the like, sent these fields (or these bytes). Throws Refusal."""
         path, request_type, reply_type = schema().method(method)
         request = raw if raw is not None else request_type(**fields).SerializeToString()
         stub = self.channel(who).unary_unary(path, response_deserializer=reply_type.FromString)
         try:
-            reply, outcome = stub.with_call(request, timeout=timeout)
+            reply, outcome = stub.with_call(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             self._note(f"{method} by {who}: refused", error)
             raise refusal_of(error) from None
@@ -139,11 +143,11 @@ class World:
         self.evidence.add(f"{method} by {who}", _without_handed_over(reply).SerializeToString())
         return reply
 
-    def begin(self, who: str, method: str, /, *, timeout: float = 60.0, **fields: Any) -> Any:
+    def begin(self, who: str, method: str, /, *, timeout: float = 60.0, metadata: Any = (), **fields: Any) -> Any:
         """A call that goes on while the test does something else: a gRPC future. `finish` awaits it."""
         path, request_type, reply_type = schema().method(method)
         stub = self.channel(who).unary_unary(path, response_deserializer=reply_type.FromString)
-        return stub.future(request_type(**fields).SerializeToString(), timeout=timeout)
+        return stub.future(request_type(**fields).SerializeToString(), timeout=timeout, metadata=metadata)
 
     def finish(self, future: Any) -> Any:
         """The reply of a call that was begun. Throws Refusal."""
@@ -159,12 +163,14 @@ class World:
         """ForwardService/Forward at portal `acme`, unless `portal` says otherwise."""
         return self.call(who, "ForwardService/Forward", **{"portal": PORTAL, "method": method, "path": path} | fields)
 
-    def stream(self, who: str, method: str, path: str, /, *, timeout: float = 60.0, **fields: Any) -> Any:
+    def stream(
+        self, who: str, method: str, path: str, /, *, timeout: float = 60.0, metadata: Any = (), **fields: Any
+    ) -> Any:
         """ForwardService/ForwardStream at portal `acme`: gRPC's iterator over the messages, which is also the call."""
         wire, request_type, reply_type = schema().method("ForwardService/ForwardStream")
         request = request_type(**{"portal": PORTAL, "method": method, "path": path} | fields)
         stub = self.channel(who).unary_stream(wire, response_deserializer=reply_type.FromString)
-        return stub(request.SerializeToString(), timeout=timeout)
+        return stub(request.SerializeToString(), timeout=timeout, metadata=metadata)
 
     def read_stream(self, stream: Any) -> tuple[Any, bytes]:
         """The head and the whole body. Throws Refusal, with what had come before it as `part`."""
@@ -252,6 +258,15 @@ class World:
 
         found: dict[str, Any] = wait_for(f"request of {path} with {wanted}", find)
         return found
+
+    def ops(self, path: str) -> tuple[int, str]:
+        """Status and text of `/readyz` and the like."""
+        connection = http.client.HTTPConnection(self.broker.ops_address, timeout=20)
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        text = reply.read().decode("utf-8")
+        connection.close()
+        return reply.status, text
 
     def learn_secrets(self) -> None:
         """Notes the keys that the portal has given out, and those of the broker's key ring."""

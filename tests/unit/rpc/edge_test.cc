@@ -29,6 +29,7 @@ class EdgeTest : public testing::Test {
   Edge edge_{{.clock = clock_,
               .random = random_,
               .policy = policy_,
+              .tokens = nullptr,
               .audit = audit_,
               .refusals = refusals_,
               .local_workers = workers_,
