@@ -113,6 +113,7 @@ App::App(Config config, Opened opened)
       policy_(std::make_shared<const policy::Engine>(config_.policy), start_time_),
       policy_watch_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics, .holder = policy_},
                     config_.policy_file, PortalsOf(config_)),
+      standing_(*parts_.clock),
       tokens_(OpenTokens()),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
       healths_(*parts_.clock, PortalsOf(config_)),
@@ -154,6 +155,7 @@ App::App(Config config, Opened opened)
              .random = *parts_.random,
              .policy = policy_,
              .tokens = tokens_ == nullptr ? nullptr : &tokens_->verifier(),
+             .standing = standing_,
              .audit = *parts_.audit,
              .refusals = refusals_,
              .local_workers = local_workers_,
@@ -175,10 +177,6 @@ App::App(Config config, Opened opened)
                                 .client = *parts_.client,
                                 .audit = *parts_.audit}),
       policy_ticker_(kPolicyCheck, [this] { policy_watch_.Check(); }),
-      identity_ticker_(kIdentityCheck,
-                       [this] {
-                         if (tokens_ != nullptr) tokens_->Check();
-                       }),
       use_ticker_(kUseSave, [this] { SaveUses(); }) {}
 
 core::PortalSession::Parts App::SessionParts() {
@@ -199,6 +197,17 @@ std::unique_ptr<CallerTokens> App::OpenTokens() {
       *config_.identity.kubernetes);
 }
 
+// Twice in a row is a caller's call looked at that is not let in any more: first it is told to end, then cut off.
+void App::CheckIdentities() {
+  if (tokens_ != nullptr) tokens_->Check();
+  parts_.loop->Post([calls = edge_.calls()] { calls->CutOff(); });
+  if (listener_tls_->Check()) JudgeCallsAgain();
+}
+
+void App::JudgeCallsAgain() {
+  parts_.loop->Post([calls = edge_.calls()] { calls->JudgeAgain(); });
+}
+
 // Said, not refused: fewer connections than configured are served as well as they can be.
 void App::CheckFiles() {
   std::size_t needed = config_.listen.connections + kOtherFiles;
@@ -211,20 +220,24 @@ absl::Status App::Listen() {
   const Config::Listen& listen = config_.listen;
   CheckFiles();
   ASSIGN_OR_RETURN(
+      listener_tls_,
+      ListenerTls::Open({.logger = *parts_.logger, .metrics = *parts_.metrics, .standing = standing_}, config_));
+  ASSIGN_OR_RETURN(
       server_, rpc::Server::Start(
                    {.address = listen.address,
-                    .certificate = listen.certificate,
-                    .key = listen.key,
-                    .client_ca = listen.client_ca,
+                    .identity = listener_tls_->identity_path(),
+                    .authorities = listener_tls_->authorities_path(),
                     .require_certificates = !config_.identity.kubernetes.has_value(),
                     .reflection = listen.reflection,
                     .most_request_bytes = listen.request_body,
                     .most_reply_bytes = listen.reply_body,
                     .most_connections = listen.connections,
+                    .connection_age = listen.connection_age,
                     .most_calls = std::max<std::size_t>(kLeastCalls, 2 * listen.in_flight_per_caller),
                     .most_buffered = listen.memory / 4},
                    {.loop = *parts_.loop, .clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics},
                    {forward_service_, token_service_, credential_service_, policy_service_, operator_service_}));
+  identity_ticker_.emplace(kIdentityCheck, [this] { CheckIdentities(); });
   if (!config_.ops.address.empty()) {
     ASSIGN_OR_RETURN(ops_, ops::Server::Open({.address = config_.ops.address,
                                               .address_file = config_.ops.address_file,
@@ -265,6 +278,7 @@ std::vector<ops::Check> App::Checks() {
                }},
           // An older policy is a policy: the broker goes on with it, and says so.
           {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
+          {.name = "listener_files", .run = [this] { return ops::CheckResult{.detail = listener_tls_->error()}; }},
           {.name = "issuer_keys",
            .run = [this] { return ops::CheckResult{.detail = tokens_ == nullptr ? "" : tokens_->error()}; }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
@@ -289,6 +303,7 @@ void App::SaveUses() const {
 void App::Reload() {
   policy_watch_.Reload();
   if (tokens_ != nullptr) tokens_->Reload();
+  if (listener_tls_->Reload()) JudgeCallsAgain();
 }
 
 void App::Drain() {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 
 #include "service/app/caller_tokens.h"
 #include "service/app/config.h"
+#include "service/app/listener_tls.h"
 #include "service/app/policy_watch.h"
 #include "service/audit/file_log.h"
 #include "service/audit/posix_file_system.h"
@@ -60,7 +62,7 @@ class App {
   // served.
   static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
 
-  // Reads the policy and the files of identities again.
+  // Reads the policy again, and the files of the listener and of identities.
   void Reload();
   // Not ready → no new calls → those in flight end within the configured grace, or are cut.
   void Drain();
@@ -93,6 +95,8 @@ class App {
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
   std::unique_ptr<CallerTokens> OpenTokens();
+  void CheckIdentities();
+  void JudgeCallsAgain();
 
   const Config config_;
   Opened parts_;
@@ -101,6 +105,7 @@ class App {
   core::Portals portals_;
   core::PolicyHolder policy_;
   PolicyWatch policy_watch_;
+  identity::Standing standing_;
   std::unique_ptr<CallerTokens> tokens_;  // null: tokens of callers mean nothing
   portal::Budgets budgets_;
   portal::PortalHealths healths_;
@@ -125,8 +130,9 @@ class App {
   rpc::PolicyService policy_service_;
   rpc::OperatorService operator_service_;
   Ticker policy_ticker_;
-  Ticker identity_ticker_;
   Ticker use_ticker_;
+  std::unique_ptr<ListenerTls> listener_tls_;
+  std::optional<Ticker> identity_ticker_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<ops::Server> ops_;  // asks the server for its connections
 };

@@ -11,6 +11,7 @@
 #include "lmbroker/config/v1/config.pb.h"
 #include "service/app/config_values.h"
 #include "service/app/identity_config.h"
+#include "service/app/listener_tls.h"
 #include "service/app/policy_watch.h"
 #include "service/app/portal_config.h"
 #include "service/app/tls_files.h"
@@ -27,6 +28,8 @@ namespace {
 namespace v1 = config::v1;
 
 constexpr std::uint64_t kMostMemoryGib = 1024;
+constexpr absl::Duration kLeastConnectionAge = absl::Seconds(10);
+constexpr absl::Duration kMostConnectionAge = absl::Hours(168);
 constexpr std::size_t kLeastMemory = std::size_t{16} << 20;  // also for a few streams
 
 // Turns the message into checked values, section by section; every problem goes into the issues.
@@ -65,6 +68,7 @@ class ConfigReader {
     }
     if (limits.has_connections()) listen.connections = values_.Count("listen.limits.connections", limits.connections());
     ReadMemory(limits);
+    if (limits.has_connection_age()) ReadConnectionAge(limits);
     if (file.has_drain()) listen.drain = values_.Duration("listen.drain", file.drain());
   }
 
@@ -85,6 +89,14 @@ class ConfigReader {
     }
   }
 
+  void ReadConnectionAge(const v1::Limits& limits) {
+    constexpr const char* kKey = "listen.limits.connection_age";
+    config_.listen.connection_age = values_.Duration(kKey, limits.connection_age());
+    if (config_.listen.connection_age < kLeastConnectionAge || config_.listen.connection_age > kMostConnectionAge) {
+      values_.Problem(kKey, "must be 10s to 168h");
+    }
+  }
+
   void ReadTls(const v1::Tls& file) {
     Config::Listen& listen = config_.listen;
     const bool has_certificate = values_.Require("listen.tls.certificate", file.certificate());
@@ -98,6 +110,8 @@ class ConfigReader {
     if (values_.Require("listen.tls.client_ca", file.client_ca())) {
       values_.Check("listen.tls.client_ca", CheckCertificates(listen.client_ca));
     }
+    listen.revoked = values_.Resolve(file.revoked());
+    if (!listen.revoked.empty()) values_.Check("listen.tls.revoked", ReadRevocations(listen.revoked).status());
   }
 
   void ReadStore(const v1::Sqlite& file) {

@@ -29,6 +29,7 @@ struct Config {
     std::string certificate;
     std::string key;
     std::string client_ca;
+    std::string revoked;  // empty: nobody
     bool reflection = false;
     std::size_t request_body = 8 << 20;
     std::size_t reply_body = 32 << 20;
@@ -36,6 +37,7 @@ struct Config {
     std::size_t in_flight_per_caller = 512;
     std::size_t connections = 2048;
     std::size_t memory = std::size_t{1} << 30;
+    absl::Duration connection_age = absl::Hours(1);
     absl::Duration drain = absl::Seconds(20);
   };
   struct Ops {
@@ -60,6 +62,8 @@ struct Config {
   };
   struct Identity {
     std::optional<Kubernetes> kubernetes;
+    std::map<std::string, std::string>
+        trust_domains;  // a file of authorities for each; none: `client_ca` vouches for all
   };
   struct Portal {
     std::string host;

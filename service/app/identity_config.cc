@@ -1,10 +1,14 @@
 #include "service/app/identity_config.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 
 #include "service/app/tls_files.h"
 #include "service/base/file.h"
+#include "service/base/identity_text.h"
 #include "service/base/text.h"
 #include "service/identity/key_set.h"
 
@@ -14,6 +18,7 @@ namespace {
 constexpr std::string_view kKey = "identity.kubernetes";
 constexpr std::string_view kScheme = "https://";
 constexpr std::size_t kMostName = 512;
+constexpr int kMostDomains = 64;
 constexpr absl::Duration kMostLeeway = absl::Minutes(5);
 
 std::string ReadName(const std::string& key, const std::string& name, ConfigValues& values) {
@@ -83,12 +88,30 @@ Config::Kubernetes ReadKubernetes(const config::v1::Kubernetes& file, ConfigValu
   return kubernetes;
 }
 
+std::map<std::string, std::string> ReadTrustDomains(const config::v1::Spiffe& file, ConfigValues& values) {
+  const std::string key = "identity.spiffe.trust_domains";
+  std::map<std::string, std::string> files;
+  if (file.trust_domains().empty() || file.trust_domains().size() > kMostDomains) {
+    values.Problem(key, "must have 1 to 64 trust domains");
+  }
+  for (const auto& [domain, path] : file.trust_domains()) {
+    const std::string item = ChildPath(key, domain);
+    if (!IsSpiffeId("spiffe://" + domain + "/workload")) {
+      values.Problem(item, "must be named like a trust domain, such as corp.example");
+    }
+    const std::string resolved = values.Resolve(path);
+    if (values.Require(item, path)) values.Check(item, CheckCertificates(resolved));
+    files.emplace(domain, resolved);
+  }
+  return files;
+}
+
 }  // namespace
 
 Config::Identity ReadIdentity(const config::v1::Identity& file, ConfigValues& values) {
   Config::Identity identity;
   if (file.has_kubernetes()) identity.kubernetes = ReadKubernetes(file.kubernetes(), values);
-  if (file.has_spiffe()) values.Later("identity.spiffe");
+  if (file.has_spiffe()) identity.trust_domains = ReadTrustDomains(file.spiffe(), values);
   return identity;
 }
 

@@ -19,6 +19,7 @@ namespace {
 constexpr const char* kUriProperty = "peer_uri";
 constexpr const char* kDnsProperty = "peer_dns";
 constexpr const char* kCertificateProperty = "x509_pem_cert";
+constexpr const char* kChainProperty = "x509_pem_cert_chain";
 constexpr const char* kTokenKey = "authorization";
 constexpr std::string_view kScheme = "Bearer ";
 
@@ -41,6 +42,29 @@ std::optional<identity::CertificateNames> NamesOf(const grpc::AuthContext* conne
   return names;
 }
 
+// What the certificate proves; empty when there is none.
+absl::StatusOr<std::vector<std::string>> CertificateIdentities(const grpc::AuthContext* connection) {
+  const auto names = NamesOf(connection);
+  if (!names.has_value()) return std::vector<std::string>();
+  return identity::IdentitiesOf(*names);
+}
+
+std::string_view ValueOf(const grpc::AuthContext& context, const char* property) {
+  const auto values = context.FindPropertyValues(property);
+  return values.empty() ? std::string_view() : ToView(values.front());
+}
+
+absl::Status JudgeStanding(const grpc::AuthContext* connection, const std::vector<std::string>& identities,
+                           const identity::Verdict* token, identity::Standing& standing) {
+  if (!standing.matters()) return absl::OkStatus();
+  if (token != nullptr && token->ok()) RETURN_IF_ERROR(standing.JudgeIdentity((**token)->identity));
+  if (identities.empty()) return absl::OkStatus();
+  return standing.JudgeCertificate(identities, [connection] {
+    return identity::PresentedCertificate{.leaf = ValueOf(*connection, kCertificateProperty),
+                                          .chain = ValueOf(*connection, kChainProperty)};
+  });
+}
+
 absl::Status NoIdentity() {
   return Refuse(Reason::kNoIdentity,
                 "The call has no identity; present a client certificate or, where the broker takes them, a service "
@@ -61,26 +85,29 @@ std::optional<absl::StatusOr<std::string_view>> BearerToken(const grpc::ServerCo
 }
 
 absl::StatusOr<Authenticated> Authenticate(const grpc::ServerContextBase& context, const identity::Verdict* token,
-                                           const policy::Engine& engine) {
+                                           const policy::Engine& engine, identity::Standing& standing) {
   if (token != nullptr) RETURN_IF_ERROR(token->status());
   const auto connection = context.auth_context();
-  const auto names = NamesOf(connection.get());
-  std::vector<std::string> identities;
-  if (names.has_value()) {
-    ASSIGN_OR_RETURN(identities, identity::IdentitiesOf(*names));
-  } else if (token == nullptr) {
-    return NoIdentity();
-  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> identities, CertificateIdentities(connection.get()));
+  RETURN_IF_ERROR(JudgeStanding(connection.get(), identities, token, standing));
   Authenticated who;
   if (token == nullptr) {
+    if (identities.empty()) return NoIdentity();
     ASSIGN_OR_RETURN(who.caller, engine.Identify(identities, PeerAddress(context)));
     return who;
   }
   ASSIGN_OR_RETURN(who.caller, engine.Identify({(**token)->identity}, PeerAddress(context)));
-  if (!names.has_value()) return who;
+  if (identities.empty()) return who;
   ASSIGN_OR_RETURN(Caller certificate, engine.Identify(identities, ""));
   who.certificate_identity = std::move(certificate.identity);
   return who;
+}
+
+absl::Status JudgeStanding(const grpc::ServerContextBase& context, const identity::Verdict* token,
+                           identity::Standing& standing) {
+  const auto connection = context.auth_context();
+  ASSIGN_OR_RETURN(const std::vector<std::string> identities, CertificateIdentities(connection.get()));
+  return JudgeStanding(connection.get(), identities, token, standing);
 }
 
 std::string PeerAddress(const grpc::ServerContextBase& context) { return context.peer(); }

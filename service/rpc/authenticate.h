@@ -8,6 +8,7 @@
 #include <grpcpp/server_context.h>
 
 #include "service/base/caller.h"
+#include "service/identity/standing.h"
 #include "service/identity/verdicts.h"
 #include "service/policy/engine.h"
 
@@ -25,10 +26,15 @@ std::optional<absl::StatusOr<std::string_view>> BearerToken(const grpc::ServerCo
 
 // Who calls, from the verified client certificate of the connection, the verdict on the call's token (null: tokens do
 // not count, or it has none), and the policy in force. With both, the caller is the token's, and both must be good.
-// NO_IDENTITY when there is none of them, or the certificate names nobody, or two callers. An identity without a caller
-// in the policy is authenticated, without a name.
+// NO_IDENTITY when there is none of them, when one is revoked or not vouched for by the right authority, or when the
+// certificate names nobody, or two callers. An identity without a caller in the policy is authenticated, without a
+// name.
 absl::StatusOr<Authenticated> Authenticate(const grpc::ServerContextBase& context, const identity::Verdict* token,
-                                           const policy::Engine& engine);
+                                           const policy::Engine& engine, identity::Standing& standing);
+
+// Whether who was let in would still be let in by revocations and authorities: OK or NO_IDENTITY.
+absl::Status JudgeStanding(const grpc::ServerContextBase& context, const identity::Verdict* token,
+                           identity::Standing& standing);
 
 // The network address of the other side: "ipv4:127.0.0.1:40000".
 std::string PeerAddress(const grpc::ServerContextBase& context);

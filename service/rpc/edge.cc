@@ -19,6 +19,12 @@ constexpr absl::Duration kDefaultDeadline = absl::Seconds(30);
 // No call may hold its place longer, whatever its caller says.
 constexpr absl::Duration kMostDeadline = absl::Minutes(5);
 
+absl::Status ShutOut() {
+  return Refuse(Reason::kNoIdentity,
+                "The caller's identity was revoked while the call was under way; ask the broker's operators for "
+                "another one.");
+}
+
 }  // namespace
 
 Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context)
@@ -35,6 +41,7 @@ Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& c
                .audit = audit_,
                .memory = ByteLease(edge.parts_.memory)} {
   edge_.parts_.metrics.CallStarted();
+  edge_.calls_->Add(*this);
 }
 
 // The caller's deadline on our monotonic clock; 30 s when it has none.
@@ -67,7 +74,7 @@ absl::Status Call::Admit() {
   }
   audit::Record& record = audit_.fields();
   const auto engine = edge_.parts_.policy.Get();
-  ASSIGN_OR_RETURN(Authenticated who, Authenticate(grpc_context_, token_.has_value() ? &*token_ : nullptr, *engine));
+  ASSIGN_OR_RETURN(Authenticated who, Authenticate(grpc_context_, token(), *engine, edge_.parts_.standing));
   context_.caller = std::move(who.caller);
   record.identity = context_.caller.identity;
   record.certificate_identity = std::move(who.certificate_identity);
@@ -78,7 +85,19 @@ absl::Status Call::Admit() {
   }
   const std::string& holder = context_.caller.name.empty() ? context_.caller.identity : context_.caller.name;
   ASSIGN_OR_RETURN(place_, edge_.in_flight_.Enter(holder));
+  admitted_ = true;
   return absl::OkStatus();
+}
+
+void Call::JudgeAgain() {
+  if (!admitted_ || JudgeStanding(grpc_context_, token(), edge_.parts_.standing).ok()) return;
+  shut_out_.store(true, std::memory_order_relaxed);
+  Cancel();
+}
+
+// A caller that does not read would keep what is being written to it.
+void Call::CutOff() {
+  if (shut_out_.load(std::memory_order_relaxed)) grpc_context_.TryCancel();
 }
 
 absl::Status Call::HoldRequest(std::size_t bytes) {
@@ -90,8 +109,10 @@ absl::Status Call::CheckAudience() const {
   return Refuse(Reason::kNoGrant, fmt::format("The broker's policy keeps {} for operators; ask one.", method_));
 }
 
-grpc::Status Call::End(const absl::Status& status) {
+grpc::Status Call::End(const absl::Status& ended) {
   const Edge::Parts& parts = edge_.parts_;
+  const bool shut_out = absl::IsCancelled(ended) && shut_out_.load(std::memory_order_relaxed);
+  const absl::Status status = shut_out ? ShutOut() : ended;
   audit_.Outcome(status);
   place_ = {};
   const absl::Duration took = parts.clock.Monotonic() - start_;

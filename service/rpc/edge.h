@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -27,8 +28,10 @@
 #include "service/base/random.h"
 #include "service/core/call_context.h"
 #include "service/core/policy_holder.h"
+#include "service/identity/standing.h"
 #include "service/identity/token_verifier.h"
 #include "service/rpc/in_flight.h"
+#include "service/rpc/live_calls.h"
 #include "service/rpc/method_table.h"
 
 namespace lmbroker::rpc {
@@ -43,6 +46,7 @@ class Edge {
     Random& random;
     const core::PolicyHolder& policy;
     identity::TokenVerifier* tokens;  // null: tokens in metadata mean nothing
+    identity::Standing& standing;
     audit::AuditLog& audit;
     audit::RefusalLimiter& refusals;
     Executor& local_workers;   // for handlers that wait for our disk
@@ -58,6 +62,8 @@ class Edge {
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
 
   const Parts& parts() const { return parts_; }
+  // The calls under way; may outlive this when there are none.
+  const std::shared_ptr<LiveCalls>& calls() const { return calls_; }
   std::size_t in_flight() const { return in_flight_.total(); }
 
  private:
@@ -66,11 +72,12 @@ class Edge {
   const Parts parts_;
   BufferedRandom ids_;  // of requests
   InFlight in_flight_;
+  const std::shared_ptr<LiveCalls> calls_ = std::make_shared<LiveCalls>();
   std::atomic<bool> draining_ = false;
 };
 
 // One RPC. Owned by its reactor; lives until gRPC is done with it.
-class Call {
+class Call final : public LiveCall {
  public:
   // `method` is the full gRPC name, as in the method table.
   Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context);
@@ -93,12 +100,15 @@ class Call {
 
   // The caller gave up.
   void Cancel() { stop_.request_stop(); }
+  void JudgeAgain() override;
+  void CutOff() override;
 
   // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told.
-  grpc::Status End(const absl::Status& status);
+  grpc::Status End(const absl::Status& ended);
 
  private:
   absl::Duration DeadlineOf(const grpc::ServerContextBase& context) const;
+  const identity::Verdict* token() const { return token_.has_value() ? &*token_ : nullptr; }
   void LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took);
 
   Edge& edge_;
@@ -111,6 +121,8 @@ class Call {
   audit::CallAudit audit_;
   core::CallContext context_;
   InFlight::Place place_;
+  bool admitted_ = false;
+  std::atomic<bool> shut_out_ = false;  // the caller is not let in any more, and the call was told to end
 };
 
 }  // namespace lmbroker::rpc

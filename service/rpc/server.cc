@@ -27,10 +27,14 @@ constexpr unsigned int kCertificateRefresh = 1;
 
 // How long a connection may take for its TLS handshake; until then anyone can hold one of the places.
 constexpr int kMostHandshakeMs = 10'000;
+// What calls have to end when their connection has come of age: more than any may take.
+constexpr absl::Duration kAgeGrace = absl::Minutes(6);
 
 int ToInt(std::size_t number) {
   return static_cast<int>(std::min<std::size_t>(number, std::numeric_limits<int>::max()));
 }
+
+int ToMilliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
 int MessageLimit(std::size_t body) { return ToInt(body + kMessageHeadroom); }
 
@@ -42,7 +46,7 @@ std::size_t BufferedBytes(const Server::Options& options) {
 
 std::shared_ptr<grpc::ServerCredentials> Tls(const Server::Options& options) {
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      options.key, options.certificate, options.client_ca, kCertificateRefresh);
+      options.identity, options.identity, options.authorities, kCertificateRefresh);
   grpc::experimental::TlsServerCredentialsOptions tls(provider);
   tls.watch_identity_key_cert_pairs();
   tls.watch_root_certs();
@@ -86,6 +90,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   builder.SetResourceQuota(grpc::ResourceQuota("lmbroker").Resize(BufferedBytes(options)));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, ToInt(options.most_calls));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ToMilliseconds(options.connection_age));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, ToMilliseconds(kAgeGrace));
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kMostHandshakeMs);
   // What costs time in every call and is of no use here.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);

@@ -24,14 +24,15 @@ class Server {
  public:
   struct Options {
     std::string address;  // "127.0.0.1:8443"; port 0 = any
-    std::string certificate;
-    std::string key;
-    std::string client_ca;
+    // PEM files, which are read again every second. Each must be replaced whole, and be good.
+    std::string identity;              // the certificate, its intermediates, and its key
+    std::string authorities;           // of callers' certificates
     bool require_certificates = true;  // of callers; else they are verified when given
     bool reflection = false;
     std::size_t most_request_bytes = 8 << 20;  // of a body; a message may be a little larger
     std::size_t most_reply_bytes = 32 << 20;
     std::size_t most_connections = 2048;
+    absl::Duration connection_age = absl::Hours(1);      // then callers are asked to make a new connection
     std::size_t most_calls = 512;                        // on one connection at a time; more wait at the client
     std::size_t most_buffered = std::size_t{256} << 20;  // bytes of requests that have not come whole, in all
   };

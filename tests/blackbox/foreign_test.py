@@ -4,12 +4,14 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
 from broker import run_tool
 from pki import ROOT, pki
 from schema import PROTOSET, schema
+from tokens import AUDIENCE, ISSUER, TokenKey, claims, jwks
 from world import PORTAL, World
 
 GRPCURL = Path(os.environ.get("GRPCURL", ROOT / "build/tools/grpcurl-v1.9.1"))
@@ -24,7 +26,7 @@ class GrpcurlCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.world = World((ROOT / "deploy/development/policy.yaml").read_text(),
-                          {"listen": {"reflection": cls.REFLECTION}})  # fmt: skip
+                          {"listen": {"reflection": cls.REFLECTION}, "identity": {"kubernetes": cls.kubernetes()}})  # fmt: skip
         cls.addClassCleanup(cls.world.close)
         cls.world.start(master=False)
         # The recipes speak of grpcurl on the PATH, of callers/ as in the quick start, and of share/ as installed.
@@ -35,6 +37,16 @@ class GrpcurlCase(unittest.TestCase):
         (cls.world.folder / "share").mkdir()
         (cls.world.folder / "share/lmbroker").symlink_to(PROTOSET.parent)
 
+    @classmethod
+    def kubernetes(cls):
+        """Takes tokens of an issuer of its own."""
+        folder = tempfile.TemporaryDirectory(prefix="lmbroker-tokens-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.issuer = TokenKey(Path(folder.name), "issuer")
+        keys = Path(folder.name) / "jwks.json"
+        keys.write_text(jwks(cls.issuer), "ascii")
+        return {"issuer": ISSUER, "audience": AUDIENCE, "jwks_file": str(keys)}
+
     def shell(self, script, who="operator"):
         certificate, key = pki().pair(who)
         master = self.world.portal.master
@@ -43,6 +55,7 @@ class GrpcurlCase(unittest.TestCase):
             "LMBROKER_ADDRESS": self.world.broker.address,
             "LMBROKER_CA": str(pki().ca),
             "GRPCURL_TLS": f"-cacert {pki().ca} -cert {certificate} -key {key}",
+            "LMBROKER_TOKEN": self.issuer.sign(claims()),
             "LM_ACCESS_ID": master["accessId"],
             "LM_ACCESS_KEY": master["accessKey"],
         }

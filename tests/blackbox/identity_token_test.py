@@ -97,6 +97,7 @@ class TokenTest(TokenCase):
     def setUp(self) -> None:
         super().setUp()
         self.publish(self.first)
+        wait_for("the usual key", lambda: self._is_good(self.first.sign(claims())), 2)
 
     def test_a_token_without_a_certificate_is_its_service_account(self):
         self.good(self.first.sign(claims()))

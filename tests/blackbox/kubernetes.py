@@ -17,6 +17,11 @@ KEYS = "/openid/v1/jwks"
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A broker that hangs up, or trusts no one here, is what some tests are about."""
+
+
 class KubernetesApi:
     """Serves until `close`. What it says is its attributes, which a test changes."""
 
@@ -31,7 +36,7 @@ class KubernetesApi:
         self.issuer = ISSUER
         self.asked: list[str] = []  # paths
         self.reviewed: list[str] = []  # tokens
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)

@@ -19,6 +19,7 @@ class EdgeTest : public testing::Test {
   FakeClock clock_;
   FakeRandom random_;
   core::PolicyHolder policy_{std::make_shared<const policy::Engine>(std::make_shared<const policy::Policy>())};
+  identity::Standing standing_{clock_};
   audit::RecordingAuditLog audit_;
   audit::RefusalLimiter refusals_{audit_, clock_};
   Executor workers_{{.threads = 1, .most_queued = 1}};
@@ -30,6 +31,7 @@ class EdgeTest : public testing::Test {
               .random = random_,
               .policy = policy_,
               .tokens = nullptr,
+              .standing = standing_,
               .audit = audit_,
               .refusals = refusals_,
               .local_workers = workers_,
