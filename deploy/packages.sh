@@ -43,6 +43,7 @@ bench=(
   nginx-light                             # the upstream, and the unsigned proxy to compare with
   nghttp2-client haproxy                  # h2load, and the client certificate that it lacks
   libnghttp2-dev                          # HTTP/2 for the client that keeps a rate
+  libbenchmark-dev                        # times single functions, such as a decision of the policy
 )
 
 # image: builds and opens the container image without a container engine (tests/image/run.sh).

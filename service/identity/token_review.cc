@@ -18,7 +18,7 @@ constexpr std::string_view kPath = "/apis/authentication.k8s.io/v1/tokenreviews"
 constexpr int kCreated = 201;
 constexpr int kOk = 200;
 
-constexpr absl::Duration kBetweenWords = absl::Seconds(1);
+constexpr absl::Duration kPause = absl::Seconds(1);
 
 absl::Status NoAnswer() {
   return BadToken("cannot be checked now, because the cluster gave the broker no answer about it",
@@ -81,6 +81,7 @@ absl::Status TokenReviews::Review(const Secret& token, const ServiceAccount& acc
 }
 
 absl::Status TokenReviews::Ask(const Secret& token, const ServiceAccount& account) {
+  if (IsSilent()) return NoAnswer();
   const auto reply = api_->Post(kPath, RequestOf(audience_, token));
   if (!reply.ok()) return NotAsked(ToStd(reply.status().message()));
   if (reply->status != kCreated && reply->status != kOk) {
@@ -92,13 +93,16 @@ absl::Status TokenReviews::Ask(const Secret& token, const ServiceAccount& accoun
   return JudgeReview(reply->body, audience_, account);
 }
 
+bool TokenReviews::IsSilent() const {
+  const MutexLock lock(mutex_);
+  return parts_.clock.Monotonic() < silent_until_;
+}
+
 absl::Status TokenReviews::NotAsked(std::string_view problem) {
   const absl::Duration now = parts_.clock.Monotonic();
   const MutexLock lock(mutex_);
-  if (now - last_said_ >= kBetweenWords) {
-    last_said_ = now;
-    parts_.logger.Error("token_review_failed", {{"problem", problem}});
-  }
+  if (now >= silent_until_) parts_.logger.Error("token_review_failed", {{"problem", problem}});
+  silent_until_ = now + kPause;
   return NoAnswer();
 }
 

@@ -31,18 +31,20 @@ class TokenReviews {
   TokenReviews(const Parts& parts, std::shared_ptr<KubernetesApi> api, std::string audience);
 
   // OK only when the cluster vouches for just this account and audience. BAD_TOKEN otherwise, also when it could not be
-  // asked (with RetryInfo; why is in the log, once a second). Blocks.
+  // asked (with RetryInfo; why is in the log). Then nobody is asked for a second, so that those who wait behind a
+  // silent API are told soon. Blocks.
   absl::Status Review(const Secret& token, const ServiceAccount& account);
 
  private:
   absl::Status Ask(const Secret& token, const ServiceAccount& account);
+  bool IsSilent() const;
   absl::Status NotAsked(std::string_view problem);
 
   const Parts parts_;
   const std::shared_ptr<KubernetesApi> api_;
   const std::string audience_;
-  Mutex mutex_;
-  absl::Duration last_said_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  mutable Mutex mutex_;
+  absl::Duration silent_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 
 // What the reply to a review says of `account`: OK, or BAD_TOKEN.
