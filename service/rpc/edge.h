@@ -67,7 +67,7 @@ class Edge {
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
 
   const Parts& parts() const { return parts_; }
-  // The calls under way; may outlive this when there are none.
+  // The calls under way, on the queue's thread alone; may outlive this when there are none.
   const std::shared_ptr<LiveCalls>& calls() const { return calls_; }
   std::size_t in_flight() const { return in_flight_.total(); }
 
