@@ -6,13 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "service/app/keyring_config.h"
 #include "service/app/open_audit.h"
 #include "service/base/file.h"
 #include "service/base/hardening.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
-#include "service/crypto/file_key_source.h"
-#include "service/crypto/transit_key_source.h"
 #include "service/policy/engine.h"
 #include "service/rpc/method_table.h"
 #include "service/store/sqlite_store.h"
@@ -65,11 +64,6 @@ std::map<PortalName, std::vector<portal::ConfiguredBudget>> BudgetsOf(const Conf
   std::map<PortalName, std::vector<portal::ConfiguredBudget>> budgets;
   for (const auto& [portal, entry] : config.portals) budgets.emplace(portal, entry.budgets);
   return budgets;
-}
-
-std::unique_ptr<crypto::KeySource> MakeKeySource(const Config::Keyring& keyring, const Clock& clock, Random& random) {
-  if (!keyring.transit.has_value()) return std::make_unique<crypto::FileKeySource>(keyring.file, random);
-  return std::make_unique<crypto::TransitKeySource>(*keyring.transit, clock, random);
 }
 
 std::set<PortalName> PortalsOf(const Config& config) {
@@ -137,6 +131,8 @@ App::App(Config config, Opened opened)
       shadow_watch_(has_shadow()
                         ? std::make_unique<PolicyWatch>(ShadowWatchParts(), config_.shadow_file, PortalsOf(config_))
                         : nullptr),
+      standing_(*parts_.clock),
+      tokens_(OpenTokens()),
       budgets_({.clock = *parts_.clock, .scheduler = *parts_.loop, .metrics = *parts_.metrics}, BudgetsOf(config_)),
       healths_(*parts_.clock, PortalsOf(config_)),
       jitter_(*parts_.random),

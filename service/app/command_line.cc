@@ -49,6 +49,10 @@ void AddStore(CLI::App& cli, BackupCommand& backup, RestoreCommand& restore) {
   in.add_option("BACKUP", restore.backup,
                 "What to restore: it is verified first, and the present database is renamed, not deleted")
       ->required();
+  in.add_option("--passphrase-file", restore.passphrase_file,
+                "A private file whose first line is the passphrase of the key ring; else it is read from standard "
+                "input, where the ring has one")
+      ->type_name("FILE");
 }
 
 // `audit` and its actions, likewise.

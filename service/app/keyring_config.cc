@@ -6,7 +6,9 @@
 
 #include "service/app/tls_files.h"
 #include "service/base/file.h"
+#include "service/crypto/file_key_source.h"
 #include "service/crypto/key_ring_file.h"
+#include "service/crypto/transit_key_source.h"
 
 namespace lmbroker::app {
 namespace {
@@ -70,6 +72,11 @@ Config::Keyring ReadKeyring(const config::v1::KeyRing& file, ConfigValues& value
   keyring.file = values.Resolve(file.file());
   values.Check("keyring.file", crypto::CheckKeyRingFile(keyring.file));
   return keyring;
+}
+
+std::unique_ptr<crypto::KeySource> MakeKeySource(const Config::Keyring& keyring, const Clock& clock, Random& random) {
+  if (!keyring.transit.has_value()) return std::make_unique<crypto::FileKeySource>(keyring.file, random);
+  return std::make_unique<crypto::TransitKeySource>(*keyring.transit, clock, random);
 }
 
 }  // namespace lmbroker::app

@@ -9,13 +9,15 @@
 #include <fmt/format.h>
 
 #include "service/app/config.h"
+#include "service/app/keyring_config.h"
+#include "service/app/passphrase.h"
 #include "service/base/clock.h"
 #include "service/base/issues.h"
 #include "service/base/random.h"
 #include "service/base/secret.h"
 #include "service/base/status_macros.h"
 #include "service/crypto/envelope.h"
-#include "service/crypto/key_ring.h"
+#include "service/crypto/key_source.h"
 #include "service/store/backup.h"
 #include "service/store/restore.h"
 
@@ -41,13 +43,23 @@ std::optional<Config> Load(const std::string& file) {
   return config;
 }
 
-absl::StatusOr<store::Restored> Restore(const Config& config, const std::string& backup) {
+// Asks for the passphrase only of a ring that has one.
+absl::StatusOr<crypto::KeySource::Keys> OpenKeys(crypto::KeySource& source, const std::string& passphrase_file) {
+  absl::StatusOr<crypto::KeySource::Keys> keys = source.Open(Secret());
+  if (!absl::IsInvalidArgument(keys.status())) return keys;
+  ASSIGN_OR_RETURN(const Secret passphrase, ReadPassphrase(passphrase_file, false));
+  return source.Open(passphrase);
+}
+
+absl::StatusOr<store::Restored> Restore(const Config& config, const RestoreCommand& command) {
   RETURN_IF_ERROR(OpenSecureHeap(kSecureHeapBytes));
   SystemRandom random;
-  ASSIGN_OR_RETURN(const crypto::KeyRing keys, crypto::KeyRing::Load(config.keyring, random));
-  const crypto::Envelope envelope(keys, random);
+  const SystemClock clock;
+  const auto source = MakeKeySource(config.keyring, clock, random);
+  ASSIGN_OR_RETURN(const crypto::KeySource::Keys keys, OpenKeys(*source, command.passphrase_file));
+  const crypto::Envelope envelope(*keys.wrapper, random);
   return store::Restore(
-      {.backup = backup, .path = config.store, .counter = config.store_counter, .now = SystemClock().Now()}, envelope,
+      {.backup = command.backup, .path = config.store, .counter = config.store_counter, .now = clock.Now()}, envelope,
       random);
 }
 
@@ -65,7 +77,7 @@ int RunBackup(const BackupCommand& command) {
 int RunRestore(const RestoreCommand& command) {
   const std::optional<Config> config = Load(command.config);
   if (!config.has_value()) return kBadConfiguration;
-  const auto restored = Restore(*config, command.backup);
+  const auto restored = Restore(*config, command);
   if (!restored.ok()) return Fail(restored.status());
   fmt::print(
       "Restored {} from {}: {} credentials, {} tokens that the broker created. What was changed after the backup "

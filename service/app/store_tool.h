@@ -15,6 +15,7 @@ struct BackupCommand {
 struct RestoreCommand {
   std::string config;
   std::string backup;
+  std::string passphrase_file;  // empty: standard input, where the key ring has one
 };
 
 // Each does it, and prints what was done or, on standard error, why not. The exit code: 0 done, 1 not done, 2 a bad
