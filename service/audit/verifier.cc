@@ -7,6 +7,7 @@
 
 #include "service/audit/checkpoint.h"
 #include "service/audit/line.h"
+#include "service/base/text.h"
 #include "service/crypto/encoding.h"
 
 namespace lmbroker::audit {
@@ -179,7 +180,7 @@ void Verifier::CheckMark(const ChainedLine& record) {
   const std::string id = KeyIdOf(record);
   Damage(id == options_.key->fingerprint() ? fmt::format("checkpoint {} has a false signature", record.seq)
                                            : fmt::format("checkpoint {} is not signed with the given key but with {}",
-                                                         record.seq, id.empty() ? "none" : id));
+                                                         record.seq, id.empty() ? "none" : Excerpt(id)));
 }
 
 void Verifier::NoteIntent(const ChainedLine& record) {
@@ -216,8 +217,7 @@ Findings Verifier::Finish() {
   FinishIntents();
   if (!options_.key.has_value()) {
     findings_.notes.emplace_back(
-        "signatures were not checked: without --key, who may write the files could have made "
-        "them");
+        "signatures were not checked: without --key, the files may be made by whoever can write them");
   }
   return std::move(findings_);
 }
@@ -243,7 +243,7 @@ void Verifier::FinishIntents() {
   std::vector<std::string> ids(open_.begin(), open_.end());
   std::sort(ids.begin(), ids.end());
   std::string named;
-  for (std::size_t i = 0; i < std::min(ids.size(), kMostNamed); ++i) named += (i == 0 ? "" : ", ") + ids[i];
+  for (std::size_t i = 0; i < std::min(ids.size(), kMostNamed); ++i) named += (i == 0 ? "" : ", ") + Excerpt(ids[i]);
   findings_.notes.push_back(fmt::format("{}{} intents have no outcome: {}{}", open_overflowed_ ? "more than " : "",
                                         ids.size(), named, ids.size() > kMostNamed ? ", …" : ""));
 }

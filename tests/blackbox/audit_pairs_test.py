@@ -95,6 +95,18 @@ CASES = {
 _OURS = "lmbroker.v1."
 
 
+class Stream:
+    """A call that is answered in pieces, in the shape of one that is not."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self.cancel = call.cancel
+
+    def result(self) -> list[Any]:
+        """All pieces."""
+        return list(self._call)
+
+
 def methods() -> list[str]:
     """Those of the protoset that are ours, as `TokenService/GetToken`."""
     return [name.removeprefix(_OURS) for name in schema().methods() if name.startswith(_OURS)]
@@ -110,14 +122,14 @@ class PairsTest(ForwardCase):
         if method.endswith("Stream"):
             path, request_type, reply_type = schema().method(method)
             stub = self.world.channel(who).unary_stream(path, response_deserializer=reply_type.FromString)
-            return stub(request_type(**fields).SerializeToString(), timeout=timeout)
+            return Stream(stub(request_type(**fields).SerializeToString(), timeout=timeout))
         return self.world.begin(who, method, timeout=timeout, **fields)
 
     @staticmethod
     def code_of(call: Any) -> str:
         """How the call ended."""
         try:
-            list(call) if hasattr(call, "__next__") else call.result()
+            call.result()
         except grpc.RpcError as error:
             return refusal_of(error).code
         except grpc.FutureCancelledError:

@@ -53,7 +53,7 @@ class FileBench final : public Bench {
     sink_ = *std::move(sink);
   }
   Sink& sink() override { return *sink_; }
-  void Fill() override { files_.Set({.room = 5000}); }
+  void Fill() override { files_.Set({.room = 60000}); }
   std::vector<std::string> Received() override {
     files_.Set({});
     return LinesOf(path_);
@@ -89,7 +89,7 @@ class PipeBench final : public Bench {
   PipeBench() {
     std::array<int, 2> ends{};
     EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-    EXPECT_GE(fcntl(ends[1], F_SETPIPE_SZ, 4096), 0);
+    EXPECT_GE(fcntl(ends[1], F_SETPIPE_SZ, 65536), 0);
     EXPECT_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     reader_.emplace(ends[0]);
     sink_.emplace("stdout", Descriptor(ends[1]));
@@ -216,7 +216,7 @@ TEST_P(SinkContract, NothingIsTakenAtOnce) {
 
 // Whatever was taken in part is gone on with: each line comes once, whole and in its place.
 TEST_P(SinkContract, SinkThatIsFullTakesWholeLinesAndGoesOnOnceItIsNot) {
-  const auto lines = Chain(2000);
+  const auto lines = Chain(600);
   const std::string text = Joined(lines);
   std::size_t taken = 0;
   std::size_t failures = 0;

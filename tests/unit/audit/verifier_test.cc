@@ -71,7 +71,7 @@ TEST_F(VerifierTest, RunThatWasKilledIsIntactAndItsOpenIntentsAreNamed) {
   const Findings findings = VerifyAll({.head = runs_.head(), .key = runs_.signer().key});
   EXPECT_EQ(findings.damage, "");
   EXPECT_THAT(findings.notes, Contains(HasSubstr("ends in the midst of a line")));
-  EXPECT_THAT(findings.notes, Contains("1 intents have no outcome: open-3"));
+  EXPECT_THAT(findings.notes, Contains("1 intents have no outcome: \"open-3\""));
 }
 
 TEST_F(VerifierTest, NextStartAccountsForTheFragmentAndClosesTheIntents) {
@@ -197,7 +197,7 @@ TEST_F(VerifierTest, ChainMadeAnewIsFoundByItsSignatures) {
   forger.Run(3);
   EXPECT_EQ(Verify(forger.Files()).damage, "");
   EXPECT_THAT(Verify(forger.Files(), {.head = std::nullopt, .key = runs_.signer().key}).damage,
-              HasSubstr("is not signed with the given key but with " + forger.signer().key.fingerprint()));
+              HasSubstr("is not signed with the given key but with \"" + forger.signer().key.fingerprint()));
 }
 
 TEST_F(VerifierTest, SignatureCannotBeMovedToAnotherPlace) {
