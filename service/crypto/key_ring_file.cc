@@ -50,10 +50,18 @@ absl::Status Problem(const std::string& path, std::string_view problem) {
   return absl::FailedPreconditionError(fmt::format("{}: {}", path, problem));
 }
 
-absl::StatusOr<Secret> ReadText(const std::string& path) {
+absl::StatusOr<Secret> TryReadText(const std::string& path) {
   RETURN_IF_ERROR(CheckPrivateFile(path));
   absl::StatusOr<Secret> text = ReadSecretFile(path, kMostFileBytes);
   if (!text.ok()) return absl::FailedPreconditionError(text.status().message());
+  return text;
+}
+
+// Kubernetes swaps a link and then removes what it pointed to: who was on the way there finds nothing, and looks again.
+absl::StatusOr<Secret> ReadText(const std::string& path) {
+  constexpr int kTries = 5;
+  absl::StatusOr<Secret> text = TryReadText(path);
+  for (int tries = 1; !text.ok() && tries < kTries; ++tries) text = TryReadText(path);
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "service/base/error.h"
+#include "service/base/secret.h"
 #include "service/base/text.h"
 
 namespace lmbroker::http {
@@ -187,6 +188,7 @@ bool ReplyParser::MakeRoom(std::size_t size) {
   std::string larger;  // a string that reserves more of itself takes at least twice as much
   larger.reserve(capacity);
   larger += body;
+  Wipe(body.data(), body.size());  // it may hold a new token's key
   body = std::move(larger);
   return true;
 }

@@ -110,28 +110,33 @@ absl::StatusOr<LmToken> ToToken(const json& object, TokenType type, std::optiona
   };
 }
 
-// Moves the value of the outermost `accessKey` out of `body` and leaves stars of the same length. Empty if there is
-// none.
+Secret Unescaped(std::string_view raw) {
+  Secret roomy = Secret::WithSize(raw.size());
+  const std::size_t size = Unescape(raw, roomy.data());
+  return size == roomy.size() ? std::move(roomy) : Secret(roomy.Reveal().substr(0, size));
+}
+
+// Moves the value of the outermost `accessKey` out of `body`; empty if there is none. There and in the place of every
+// other `accessKey` are stars of the same length then, so that a parser has no copies to leave behind.
 Secret TakeAccessKey(std::string& body) {
   JsonLexer lexer(body);
   int depth = 0;
   bool is_value = false;
   std::string_view name;
+  Secret taken;
   for (char token = lexer.Next(); token != 0; token = lexer.Next()) {
     if (token == '{' || token == '[') ++depth;
     if (token == '}' || token == ']') --depth;
-    if (token == '"' && is_value && depth == 1 && name == "accessKey") {
+    if (token == '"' && is_value && name == "accessKey") {
       const std::string_view raw = lexer.string();
       const std::size_t offset = lexer.string_span().begin;
-      Secret roomy = Secret::WithSize(raw.size());
-      const std::size_t size = Unescape(raw, roomy.data());
+      if (depth == 1 && taken.empty()) taken = Unescaped(raw);
       body.replace(offset, raw.size(), raw.size(), '*');
-      return size == roomy.size() ? std::move(roomy) : Secret(roomy.Reveal().substr(0, size));
     }
     if (token == '"' && !is_value) name = lexer.string();
     is_value = token == ':';
   }
-  return {};
+  return taken;
 }
 
 }  // namespace
@@ -143,6 +148,7 @@ std::string MaskedSecret(std::string_view secret, TokenType type) {
 
 absl::StatusOr<LmTokenPage> ParseTokenPage(http::Response reply, TokenType type, std::optional<std::int32_t> admin) {
   WipedBody body(std::move(reply.body));
+  TakeAccessKey(body.text());  // nobody needs it here
   ASSIGN_OR_RETURN(const json object, ParseObject(body.text()));
   const auto items = object.find("items");
   const auto total = Integer(object, "total");
@@ -158,6 +164,7 @@ absl::StatusOr<LmTokenPage> ParseTokenPage(http::Response reply, TokenType type,
 
 absl::StatusOr<LmToken> ParseToken(http::Response reply, TokenType type, std::int32_t admin) {
   WipedBody body(std::move(reply.body));
+  TakeAccessKey(body.text());  // nobody needs it here
   ASSIGN_OR_RETURN(const json object, ParseObject(body.text()));
   return ToToken(object, type, admin);
 }

