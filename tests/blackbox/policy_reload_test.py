@@ -104,10 +104,11 @@ class ReloadTest(PolicyFileCase):
         publish("..1", POLICY)
         self.file.unlink()
         self.file.symlink_to("..data/policy.yaml")
-        for number in range(2, 6):
-            path = f"/device/devices/{number}"
-            publish(f"..{number}", POLICY.replace(PATHS, f'paths: ["{path}"]'))
-            wait_for("the swapped policy", lambda path=path: self.may("inventory", path), seconds=20)
+        for number in range(20, 24):
+            before = self.status().digest
+            publish(f"..{number}", POLICY.replace(PATHS, f'paths: ["/device/devices/7", "/device/devices/{number}"]'))
+            wait_for("the swapped policy", lambda before=before: self.status().digest != before)
+            self.assertTrue(self.may("inventory", f"/device/devices/{number}"))
             self.assertFalse(self.may("inventory", f"/device/devices/{number + 1}"))
         self.file.unlink()
 

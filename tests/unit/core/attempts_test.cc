@@ -131,6 +131,50 @@ TEST_F(AttemptsTest, WhatThePortalNeverReceivedIsRepeatedEvenWhenItMayNotBe) {
   EXPECT_EQ((*result_)->attempts, 2);
 }
 
+// A defect somewhere above must not sign with another key than the policy named, nor count for another portal.
+TEST_F(AttemptsTest, ACallThatDoesNotFitItsKeyOrItsClaimIsNotSent) {
+  const auto engine = policy_.Get();
+  auto made = http::CanonicalRequest::Make({.method = "GET", .path = "/device/devices"}, {});
+  const auto request = std::make_shared<const http::CanonicalRequest>(*std::move(made));
+  const auto call =
+      engine->Authorize({.identity = "dns:inventory", .name = "inventory"}, Acme(), std::nullopt, request);
+  ASSERT_THAT(call, IsOk());
+  const auto fitting = *custody_->Find(Credential("reader"));
+  const auto other_key = *custody_->Find(Credential("root"));
+  const http::CanonicalRequest other_request = *request;
+  const std::string id = "request-1";
+  struct Case {
+    const Custody::Entry& entry;
+    portal::BudgetClaim claim;
+  };
+  const PortalName acme = Acme();
+  const PortalName elsewhere = *PortalName::FromId("elsewhere", "");
+  const std::stop_token never;
+  const auto claim = [&](const PortalName& portal, const http::CanonicalRequest& asked) {
+    return portal::BudgetClaim{
+        .portal = portal, .request = asked, .deadline = clock_.Monotonic() + absl::Seconds(9), .cancelled = never};
+  };
+  const Case cases[] = {{*other_key, claim(acme, *request)},
+                        {*fitting, claim(elsewhere, *request)},
+                        {*fitting, claim(acme, other_request)}};
+  for (const Case& mixed : cases) {
+    std::optional<Dispatched> sent;
+    Start(attempts_.Send({.call = *call,
+                          .entry = mixed.entry,
+                          .request_id = id,
+                          .deadline = clock_.Monotonic() + absl::Seconds(9),
+                          .cancelled = {},
+                          .claim = mixed.claim},
+                         std::nullopt),
+          [&](Dispatched ended) { sent = std::move(ended); });
+    scheduler_.RunDue();
+    ASSERT_TRUE(sent.has_value());
+    EXPECT_THAT(sent->result.response, RefusedWith(Reason::kInternal));
+    EXPECT_FALSE(sent->seen);
+  }
+  EXPECT_EQ(client_.sent(), 0U);
+}
+
 TEST_F(AttemptsTest, RefusedKeyIsQuarantinedAfterThreeRefusals) {
   for (int i = 0; i < 3; ++i) {
     const auto call = As("inventory");

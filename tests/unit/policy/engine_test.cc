@@ -370,5 +370,23 @@ TEST_F(EngineTest, MessagesAreBounded) {
   EXPECT_THAT(decision.nearest, SizeIs(5));
 }
 
+// Every decision that says two things at once, or half a thing.
+TEST(DecisionTest, AContradictionIsInternal) {
+  const CredentialName credential = Credential("acme", "reader");
+  const Decision contradictions[] = {
+      {},
+      {.allowed = true},
+      {.allowed = true, .rule = "a.forward[0]", .reason = Reason::kNoGrant, .credential = credential},
+      {.allowed = true, .reason = Reason::kNoGrant},
+      {.rule = "a.forward[0]"},
+      {.rule = "a.forward[0]", .reason = Reason::kNoGrant, .credential = credential},
+  };
+  for (const Decision& decision : contradictions) {
+    EXPECT_THAT(CheckConsistent(decision), RefusedWith(Reason::kInternal));
+  }
+  EXPECT_THAT(CheckConsistent({.allowed = true, .rule = "a.forward[0]", .credential = credential}), IsOk());
+  EXPECT_THAT(CheckConsistent({.reason = Reason::kNoGrant, .message = "No."}), IsOk());
+}
+
 }  // namespace
 }  // namespace lmbroker::policy

@@ -95,6 +95,18 @@ TEST_F(EdgeTest, ARequestWithoutRoomIsRefusedAndOneThatEndsMakesRoom) {
   EXPECT_EQ(memory_.taken(), 0U);
 }
 
+// Law 4, should a handler forget it.
+TEST_F(EdgeTest, ASuccessThatWasNotAuditedIsARefusal) {
+  {
+    Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
+    EXPECT_EQ(call.End(absl::OkStatus()).error_code(), grpc::StatusCode::INTERNAL);
+  }
+  EXPECT_EQ(audit_.records().back().reason, "INTERNAL");
+  Call audited(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
+  EXPECT_THAT(audited.context().audit.IntentAndWait(audit::Durability::kFlushedSoon), IsOk());
+  EXPECT_TRUE(audited.End(absl::OkStatus()).ok());
+}
+
 TEST_F(EdgeTest, ACancelledCallStopsItsWork) {
   Call call(edge_, "/lmbroker.v1.OperatorService/GetStatus", context_);
   EXPECT_FALSE(call.context().cancelled.stop_requested());
