@@ -80,22 +80,6 @@ struct Config {
     std::map<std::string, std::string>
         trust_domains;  // a file of authorities for each; none: `client_ca` vouches for all
   };
-  struct KubernetesApi {
-    std::string address;     // https://HOST[:PORT]
-    std::string ca;          // empty: the system's
-    std::string token_file;  // empty: none
-  };
-  struct Kubernetes {
-    identity::TokenRules rules;
-    std::string jwks_file;  // or:
-    std::optional<KubernetesApi> discovery;
-    std::optional<KubernetesApi> token_review;
-  };
-  struct Identity {
-    std::optional<Kubernetes> kubernetes;
-    std::map<std::string, std::string>
-        trust_domains;  // a file of authorities for each; none: `client_ca` vouches for all
-  };
   struct Portal {
     std::string host;
     std::uint16_t port = 443;

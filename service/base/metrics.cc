@@ -297,13 +297,6 @@ void Metrics::KeysLoaded(bool ok) { (ok ? key_loads_ : key_failures_)->Increment
 
 void Metrics::SetSealed(bool sealed) { sealed_->Set(sealed ? 1 : 0); }
 
-void Metrics::Reloaded(std::string_view what, bool ok) {
-  const auto found = reloads_.find(what);
-  if (found != reloads_.end()) (ok ? found->second.good : found->second.failed)->Increment();
-}
-
-void Metrics::TokenReviewed(bool ok) { (ok ? token_reviews_.good : token_reviews_.failed)->Increment(); }
-
 void Metrics::SetBodyBytes(std::size_t bytes) { body_bytes_->Set(static_cast<double>(bytes)); }
 
 void Metrics::SetConnections(std::size_t count) { connections_->Set(static_cast<double>(count)); }
