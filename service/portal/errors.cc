@@ -32,15 +32,17 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
-// Only the start of a long body is looked at for the kind of thing that it is.
-bool MayBeError(std::string_view body) {
+// Whether the body is worth parsing. The reply to a token's creation is not, and must not be: the parser leaves copies of
+// what it reads behind, and there it would read the key.
+bool MayBeError(std::string_view body, int http_status) {
+  if (http_status < 300 && body.find("errorCode") == std::string_view::npos) return false;
   return body.size() <= kMostErrorBodyBytes && body.find('{') != std::string_view::npos;
 }
 
 // `errorMessage` and `errorCode` from /santaba/rest, `message` from /rest.
 Words ReadWords(const std::string& body, int http_status) {
   Words words;
-  if (!MayBeError(body)) return words;
+  if (!MayBeError(body, http_status)) return words;
   const json object = json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return words;
   if (const auto code = object.find("errorCode"); code != object.end() && code->is_number_integer()) {
@@ -124,7 +126,7 @@ Verdict Judge(int status, Effect effect, Reason not_found) {
 bool IsPlainSuccess(int http_status, const std::string& body) {
   constexpr int kOk = 200;
   if (http_status != kOk) return false;
-  return body.find("errorCode") == std::string::npos || ReadWords(body, http_status).code.value_or(0) == 0;
+  return ReadWords(body, http_status).code.value_or(0) == 0;
 }
 
 absl::Status CheckReply(const http::Response& reply, Effect effect, Reason not_found) {
