@@ -38,7 +38,7 @@
 
 namespace lmbroker::rpc {
 
-class Call;
+class Call;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
 // Admits calls. Safe for concurrent use; the parts must outlive it and every call.
 class Edge {
