@@ -15,6 +15,7 @@
 #include "service/app/config.h"
 #include "service/app/keyring_tool.h"
 #include "service/app/signals.h"
+#include "service/app/store_tool.h"
 #include "service/base/hardening.h"
 #include "service/base/secret.h"
 
@@ -35,6 +36,10 @@ int Fail(const absl::Status& status, int code) {
 int Run(const NothingToDo& nothing) { return nothing.exit_code; }
 
 int Run(const KeyringCommand& command) { return RunKeyring(command); }
+
+int Run(const BackupCommand& command) { return RunBackup(command); }
+
+int Run(const RestoreCommand& command) { return RunRestore(command); }
 
 int Run(const ServeCommand& command) {
   Issues issues(command.config);

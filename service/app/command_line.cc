@@ -33,6 +33,19 @@ void AddKeyring(CLI::App& cli, KeyringCommand& command) {
   add("list", Action::kList, "Show the versions and their states, no keys");
 }
 
+// `backup` and `restore`.
+void AddStore(CLI::App& cli, BackupCommand& backup, RestoreCommand& restore) {
+  CLI::App& out = *cli.add_subcommand("backup", "Copy the store, sealed as it is, also while the broker serves");
+  out.add_option("--config", backup.config, "The configuration file of the broker")->type_name("FILE")->required();
+  out.add_option("OUT", backup.out, "The new file; never overwritten, and its mode is 0600")->required();
+  CLI::App& in =
+      *cli.add_subcommand("restore", "Put a backup in the place of the store, when no broker serves from it");
+  in.add_option("--config", restore.config, "The configuration file of the broker")->type_name("FILE")->required();
+  in.add_option("BACKUP", restore.backup,
+                "What to restore: it is verified first, and the present database is renamed, not deleted")
+      ->required();
+}
+
 }  // namespace
 
 Command ParseCommandLine(int argc, const char* const* argv) {
@@ -46,6 +59,9 @@ Command ParseCommandLine(int argc, const char* const* argv) {
 
   KeyringCommand keyring;
   AddKeyring(cli, keyring);
+  BackupCommand backup;
+  RestoreCommand restore;
+  AddStore(cli, backup, restore);
 
   try {
     cli.parse(argc, argv);
@@ -53,6 +69,8 @@ Command ParseCommandLine(int argc, const char* const* argv) {
     return NothingToDo{cli.exit(error) == 0 ? 0 : kUsage};
   }
   if (cli.got_subcommand("keyring")) return keyring;
+  if (cli.got_subcommand("backup")) return backup;
+  if (cli.got_subcommand("restore")) return restore;
   if (serve.config.empty()) {
     std::cerr << "lmbrokerd: --config FILE is missing; see --help\n";
     return NothingToDo{kUsage};

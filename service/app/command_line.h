@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "service/app/keyring_tool.h"
+#include "service/app/store_tool.h"
 
 namespace lmbroker::app {
 
@@ -17,7 +18,7 @@ struct NothingToDo {
   int exit_code = 0;
 };
 
-using Command = std::variant<NothingToDo, ServeCommand, KeyringCommand>;
+using Command = std::variant<NothingToDo, ServeCommand, KeyringCommand, BackupCommand, RestoreCommand>;
 
 // Reads the command line; prints help, version or what is wrong with it.
 Command ParseCommandLine(int argc, const char* const* argv);

@@ -60,7 +60,7 @@ class SqliteStoreTest : public testing::Test {
   void ExpectRefusedUntouched(const std::string& problem) const {
     const std::string before = ReadFile(path_);
     EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr(path_), HasSubstr(problem))));
-    EXPECT_EQ(ReadFile(path_), before);
+    EXPECT_TRUE(ReadFile(path_) == before);
   }
 
   TempDir directory_;
@@ -168,7 +168,7 @@ TEST_F(SqliteStoreTest, LaterSchemaIsRefusedUntouched) {
   const std::string counter = ReadFile(path_ + ".counter");
   Sql(path_, "PRAGMA user_version = 3");
   ExpectRefusedUntouched("schema version 3, this program knows 2");
-  EXPECT_EQ(ReadFile(path_ + ".counter"), counter);
+  EXPECT_TRUE(ReadFile(path_ + ".counter") == counter);
   Sql(path_, "PRAGMA user_version = 2");
   EXPECT_THAT((*Open())->GetCredential(reader_), IsOk());
 }
@@ -194,7 +194,7 @@ TEST_F(SqliteStoreTest, LaterSchemaInTheLogIsRefusedAndTheLogStays) {
   const std::string log = ReadFile(path_ + "-wal");
   ASSERT_FALSE(log.empty());
   ExpectRefusedUntouched("schema version 3");
-  EXPECT_EQ(ReadFile(path_ + "-wal"), log);
+  EXPECT_TRUE(ReadFile(path_ + "-wal") == log);
 }
 
 TEST_F(SqliteStoreTest, MissingFolderIsNamed) {
