@@ -114,7 +114,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
   const CreateCleanup cleanup({.store = parts_.store, .custody = parts_.custody, .background = parts_.background},
                               session, intent);
 
-  RETURN_IF_ERROR(parts_.store.BeginCreate(intent));
+  RETURN_IF_ERROR(parts_.store.BeginCreate(intent, engine->MostTokensOf(context.caller)));
 
   absl::StatusOr<portal::LmCreatedToken> created =
       Post(session.WithShareOfTime(kShareForPost), std::move(request), intent);

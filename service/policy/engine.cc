@@ -134,6 +134,11 @@ CallerBudget Engine::BudgetOf(const Caller& caller) const {
   return rules.has_value() ? policy_->callers[*rules].budget : CallerBudget{};
 }
 
+std::optional<int> Engine::MostTokensOf(const Caller& caller) const {
+  const auto rules = RulesOf(caller);
+  return rules.has_value() ? policy_->callers[*rules].max_tokens : std::nullopt;
+}
+
 absl::Status Engine::RefuseSecretEndpoint(http::Api /*api*/, const http::CanonicalPath& path) {
   return IsSecretEndpoint(path) ? RefuseSecret() : absl::OkStatus();
 }

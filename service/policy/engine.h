@@ -80,6 +80,8 @@ class Engine {
 
   // The caller's part of the portals' rate limits; that of nobody in particular for one that the policy does not know.
   CallerBudget BudgetOf(const Caller& caller) const;
+  // How many tokens it may have of those that it created; unset: any number.
+  std::optional<int> MostTokensOf(const Caller& caller) const;
 
   // SECRET_ENDPOINT for the token endpoints and whatever else shows secrets, in canonical form, whoever asks.
   static absl::Status RefuseSecretEndpoint(http::Api api, const http::CanonicalPath& path);

@@ -83,6 +83,15 @@ absl::Status SetCreatePhase(const Database& database, std::string_view marker, C
   return database.changes() == 1 ? absl::OkStatus() : UnknownMarker();
 }
 
+absl::StatusOr<std::int64_t> CountTokensOfCaller(const Database& database, std::string_view caller) {
+  ASSIGN_OR_RETURN(Statement count,
+                   database.Prepare("SELECT count(*) FROM creates AS c WHERE c.caller = ? AND (c.phase = 'INTENDED' OR "
+                                    "(c.phase IN ('COMMITTED', 'FINISHED') AND EXISTS (SELECT 1 FROM tokens AS t WHERE "
+                                    "t.portal = c.portal AND t.admin = c.admin AND t.id = c.token_id)))"));
+  ASSIGN_OR_RETURN(const bool has_row, count.Text(caller).Step());
+  return has_row ? count.TakeInteger() : 0;
+}
+
 absl::StatusOr<std::vector<CreateIntent>> ListOpenCreateRows(const Database& database) {
   ASSIGN_OR_RETURN(Statement select,
                    database.Prepare("SELECT " LMBROKER_CREATE_COLUMNS

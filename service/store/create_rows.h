@@ -3,6 +3,7 @@
 // The table `creates`: the durable steps of two-phase creates. Each function is one statement within the caller's
 // transaction.
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,8 @@ absl::Status InsertCreateRow(const Database& database, const CreateIntent& inten
 absl::StatusOr<CreateIntent> GetCreateRow(const Database& database, std::string_view marker);
 absl::Status SetCreateCommitted(const Database& database, std::string_view marker, const TokenName& token);
 absl::Status SetCreatePhase(const Database& database, std::string_view marker, CreatePhase phase);
+// The tokens that the caller created and that are not deleted, and its creates of which no token is known yet.
+absl::StatusOr<std::int64_t> CountTokensOfCaller(const Database& database, std::string_view caller);
 // Neither finished nor abandoned, in the order in which they began.
 absl::StatusOr<std::vector<CreateIntent>> ListOpenCreateRows(const Database& database);
 

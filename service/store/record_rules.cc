@@ -32,6 +32,14 @@ absl::Status CheckIntent(const CreateIntent& intent) {
   return Require(intent.credential->portal() == intent.admin.portal(), "a create stays in one portal");
 }
 
+absl::Status CheckMostTokens(const CreateIntent& intent, std::int64_t tokens, int most_tokens) {
+  if (tokens < most_tokens) return absl::OkStatus();
+  return Refuse(Reason::kTooManyTokens,
+                fmt::format("The caller {} has {} tokens, those included that are just being created, and its policy "
+                            "allows it {} (max_tokens); delete one that is no longer used.",
+                            intent.caller, tokens, most_tokens));
+}
+
 absl::Status CheckCommit(const CreateIntent& intent, const TokenRecord& token,
                          const std::optional<CredentialRecord>& credential) {
   RETURN_IF_ERROR(Require(intent.phase == CreatePhase::kIntended, "a create is committed once"));

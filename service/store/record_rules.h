@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include <absl/status/status.h>
@@ -16,6 +17,9 @@ absl::Status CheckCredential(const CredentialRecord& record);
 
 // A new intent: phase kIntended, no token yet, the handle (never with hand-over) in the admin's portal.
 absl::Status CheckIntent(const CreateIntent& intent);
+
+// TOO_MANY_TOKENS unless the intent's caller, who has `tokens`, may have one more.
+absl::Status CheckMostTokens(const CreateIntent& intent, std::int64_t tokens, int most_tokens);
 
 // Step 3 of `intent`: still in kIntended; the token is of its admin; credential and token name each other, or the
 // secret is handed over and there is no credential.

@@ -114,9 +114,15 @@ absl::Status SqliteStore::DeleteToken(const TokenName& name) {
   });
 }
 
-absl::Status SqliteStore::BeginCreate(const CreateIntent& intent) {
+absl::Status SqliteStore::BeginCreate(const CreateIntent& intent, std::optional<int> most_tokens) {
   RETURN_IF_ERROR(CheckIntent(intent));
-  return Write([&](const Database& database) { return InsertCreateRow(database, intent); });
+  return Write([&](const Database& database) -> absl::Status {
+    if (most_tokens.has_value()) {
+      ASSIGN_OR_RETURN(const std::int64_t tokens, CountTokensOfCaller(database, intent.caller));
+      RETURN_IF_ERROR(CheckMostTokens(intent, tokens, *most_tokens));
+    }
+    return InsertCreateRow(database, intent);
+  });
 }
 
 absl::Status SqliteStore::CommitCreate(std::string_view marker, const TokenRecord& token,

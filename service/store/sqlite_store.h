@@ -50,7 +50,7 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<TokenRecord>> ListTokens(const PortalName& portal) override;
   absl::Status DeleteToken(const TokenName& name) override;
 
-  absl::Status BeginCreate(const CreateIntent& intent) override;
+  absl::Status BeginCreate(const CreateIntent& intent, std::optional<int> most_tokens) override;
   absl::Status CommitCreate(std::string_view marker, const TokenRecord& token,
                             const std::optional<CredentialRecord>& credential) override;
   absl::Status EndCreate(std::string_view marker, CreatePhase phase) override;

@@ -49,8 +49,11 @@ class Store {
   // Forgets the token and every credential whose `token` it is. OK when there is neither.
   virtual absl::Status DeleteToken(const TokenName& name) = 0;
 
-  // Step 1 of a create: the durable intent, phase kIntended, without token. The marker must be new.
-  virtual absl::Status BeginCreate(const CreateIntent& intent) = 0;
+  // Step 1 of a create: the durable intent, phase kIntended, without token. The marker must be new. TOO_MANY_TOKENS
+  // when the caller of the intent has `most_tokens` already, at all portals together: tokens that it created and that
+  // are not deleted, and creates that have not ended. Of creates that begin at the same time none takes another's
+  // place.
+  virtual absl::Status BeginCreate(const CreateIntent& intent, std::optional<int> most_tokens) = 0;
   // Step 3: the intent becomes kCommitted with its token, and token (and credential, in custody) appear; all or none.
   // The intent must be in kIntended and the token new and of its admin; token and credential name each other, and in
   // hand-over there is no credential. CREDENTIAL_EXISTS if the handle was taken meanwhile.

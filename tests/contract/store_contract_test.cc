@@ -1,5 +1,6 @@
 // What every Store promises, run against each: the one on disk and the fake that other tests rely on.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -56,7 +57,7 @@ class StoreContract : public testing::TestWithParam<StoreCase> {
 
   // A create that went through step 3.
   void Create(const std::string& marker, const TokenName& token, const CredentialName& credential) {
-    ASSERT_THAT(store_->BeginCreate(MakeIntent(marker, token.admin(), credential)), IsOk());
+    ASSERT_THAT(store_->BeginCreate(MakeIntent(marker, token.admin(), credential), std::nullopt), IsOk());
     ASSERT_THAT(store_->CommitCreate(marker, MakeToken(token, credential), MakeCredential(credential, token)), IsOk());
   }
 
@@ -170,7 +171,7 @@ TEST_P(StoreContract, HostileTextIsText) {
 
 TEST_P(StoreContract, CreateIsIntendedThenCommittedThenFinished) {
   const CreateIntent intent = MakeIntent("marker", token_.admin(), reader_);
-  ASSERT_THAT(store_->BeginCreate(intent), IsOk());
+  ASSERT_THAT(store_->BeginCreate(intent, std::nullopt), IsOk());
   EXPECT_THAT(Everything(), ElementsAre("marker intended"));
 
   const CredentialRecord credential = MakeCredential(reader_, token_);
@@ -186,8 +187,8 @@ TEST_P(StoreContract, CreateIsIntendedThenCommittedThenFinished) {
 
 TEST_P(StoreContract, IntentAndTokenComeBackFieldByField) {
   const CreateIntent intent = MakeIntent("marker", token_.admin(), reader_);
-  ASSERT_THAT(store_->BeginCreate(intent), IsOk());
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("second", token_.admin(), std::nullopt)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(intent, std::nullopt), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("second", token_.admin(), std::nullopt), std::nullopt), IsOk());
   const TokenRecord token = MakeToken(token_, reader_);
   ASSERT_THAT(store_->CommitCreate("marker", token, MakeCredential(reader_, token_)), IsOk());
 
@@ -221,22 +222,23 @@ TEST_P(StoreContract, IntentAndTokenComeBackFieldByField) {
 }
 
 TEST_P(StoreContract, HandedOverTokenHasNoCredential) {
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), std::nullopt)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), std::nullopt), std::nullopt), IsOk());
   ASSERT_THAT(store_->CommitCreate("marker", MakeToken(token_, std::nullopt), std::nullopt), IsOk());
   EXPECT_EQ(store_->GetToken(token_)->custody, TokenCustody::kHandedOver);
   EXPECT_THAT(Everything(), ElementsAre("portals/acme/admins/32/tokens/41 -> none", "marker done"));
 }
 
 TEST_P(StoreContract, AbandonedCreateIsNoLongerOpen) {
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_), std::nullopt), IsOk());
   ASSERT_THAT(store_->EndCreate("marker", CreatePhase::kAbandoned), IsOk());
   EXPECT_THAT(Everything(), IsEmpty());
-  EXPECT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_), std::nullopt),
+              RefusedWith(Reason::kInternal));
 }
 
 TEST_P(StoreContract, OpenCreatesAreOldestFirst) {
   for (const std::string marker : {"z", "a", "m"}) {
-    ASSERT_THAT(store_->BeginCreate(MakeIntent(marker, token_.admin(), reader_)), IsOk());
+    ASSERT_THAT(store_->BeginCreate(MakeIntent(marker, token_.admin(), reader_), std::nullopt), IsOk());
   }
   ASSERT_THAT(store_->CommitCreate("a", MakeToken(token_, reader_), MakeCredential(reader_, token_)), IsOk());
   const auto open = store_->OpenCreates();
@@ -244,7 +246,7 @@ TEST_P(StoreContract, OpenCreatesAreOldestFirst) {
 }
 
 TEST_P(StoreContract, CommitIsAllOrNothingWhenTheHandleWasTaken) {
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_), std::nullopt), IsOk());
   ASSERT_THAT(store_->InsertCredential(MakeCredential(reader_)), IsOk());
   const auto before = Everything();
   EXPECT_THAT(store_->CommitCreate("marker", MakeToken(token_, reader_), MakeCredential(reader_, token_)),
@@ -255,7 +257,7 @@ TEST_P(StoreContract, CommitIsAllOrNothingWhenTheHandleWasTaken) {
 TEST_P(StoreContract, CommitIsAllOrNothingWhenTheTokenIsKnown) {
   Create("first", token_, reader_);
   const CredentialName writer = Credential("acme", "writer");
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("second", token_.admin(), writer)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("second", token_.admin(), writer), std::nullopt), IsOk());
   const auto before = Everything();
   EXPECT_THAT(store_->CommitCreate("second", MakeToken(token_, writer), MakeCredential(writer, token_)),
               RefusedWith(Reason::kInternal));
@@ -263,8 +265,8 @@ TEST_P(StoreContract, CommitIsAllOrNothingWhenTheTokenIsKnown) {
 }
 
 TEST_P(StoreContract, CommitOfAnotherShapeIsRefusedWithoutEffect) {
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("kept", token_.admin(), reader_)), IsOk());
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("handed", token_.admin(), std::nullopt)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("kept", token_.admin(), reader_), std::nullopt), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("handed", token_.admin(), std::nullopt), std::nullopt), IsOk());
   const auto before = Everything();
   const TokenRecord token = MakeToken(token_, reader_);
   const CredentialRecord credential = MakeCredential(reader_, token_);
@@ -300,21 +302,22 @@ TEST_P(StoreContract, RecordsThatContradictThemselvesAreRefused) {
   credential.version = 0;
   EXPECT_THAT(store_->InsertCredential(credential), RefusedWith(Reason::kInternal));
 
-  EXPECT_THAT(store_->BeginCreate(MakeIntent("", token_.admin(), reader_)), RefusedWith(Reason::kInternal));
-  EXPECT_THAT(store_->BeginCreate(MakeIntent("m", token_.admin(), Credential("beta", "reader"))),
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("", token_.admin(), reader_), std::nullopt),
+              RefusedWith(Reason::kInternal));
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("m", token_.admin(), Credential("beta", "reader")), std::nullopt),
               RefusedWith(Reason::kInternal));
   CreateIntent intent = MakeIntent("m", token_.admin(), reader_);
   intent.hand_over = true;
-  EXPECT_THAT(store_->BeginCreate(intent), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(store_->BeginCreate(intent, std::nullopt), RefusedWith(Reason::kInternal));
   intent = MakeIntent("m", token_.admin(), reader_);
   intent.phase = CreatePhase::kCommitted;
-  EXPECT_THAT(store_->BeginCreate(intent), RefusedWith(Reason::kInternal));
+  EXPECT_THAT(store_->BeginCreate(intent, std::nullopt), RefusedWith(Reason::kInternal));
   EXPECT_THAT(Everything(), IsEmpty());
 }
 
 TEST_P(StoreContract, EndOfAnUnknownMarkerOrInAnOpenPhaseIsRefused) {
   EXPECT_THAT(store_->EndCreate("unknown", CreatePhase::kFinished), RefusedWith(Reason::kInternal));
-  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_)), IsOk());
+  ASSERT_THAT(store_->BeginCreate(MakeIntent("marker", token_.admin(), reader_), std::nullopt), IsOk());
   EXPECT_THAT(store_->EndCreate("marker", CreatePhase::kCommitted), RefusedWith(Reason::kInternal));
   EXPECT_THAT(Everything(), ElementsAre("marker intended"));
 }
@@ -381,6 +384,46 @@ TEST_P(StoreContract, ThreadsSeeWholeTransactions) {
   EXPECT_EQ(store_->ListTokens(Portal("acme"))->size(), 40U);
 }
 
+TEST_P(StoreContract, CallerHasNoMoreTokensThanItMay) {
+  const auto begin = [&](const std::string& marker, const std::string& caller, int most) {
+    CreateIntent intent = MakeIntent(marker, token_.admin(), std::nullopt);
+    intent.caller = caller;
+    return store_->BeginCreate(intent, most);
+  };
+  // Creates that have not ended count, and those of others do not.
+  ASSERT_THAT(begin("1", "inventory", 3), IsOk());
+  ASSERT_THAT(begin("2", "inventory", 3), IsOk());
+  ASSERT_THAT(begin("other", "reports", 1), IsOk());
+  ASSERT_THAT(begin("3", "inventory", 3), IsOk());
+  EXPECT_THAT(begin("4", "inventory", 3), RefusedWith(Reason::kTooManyTokens));
+  EXPECT_THAT(begin("4", "inventory", 1), RefusedWith(Reason::kTooManyTokens));
+  // One that came to nothing gives its place back; one that became a token keeps it until that is deleted.
+  ASSERT_THAT(store_->EndCreate("1", CreatePhase::kAbandoned), IsOk());
+  ASSERT_THAT(store_->CommitCreate("2", MakeToken(token_, std::nullopt), std::nullopt), IsOk());
+  ASSERT_THAT(store_->EndCreate("2", CreatePhase::kFinished), IsOk());
+  ASSERT_THAT(begin("5", "inventory", 3), IsOk());
+  EXPECT_THAT(begin("6", "inventory", 3), RefusedWith(Reason::kTooManyTokens));
+  ASSERT_THAT(store_->DeleteToken(token_), IsOk());
+  EXPECT_THAT(begin("6", "inventory", 3), IsOk());
+  EXPECT_THAT(begin("7", "inventory", 3), RefusedWith(Reason::kTooManyTokens));
+}
+
+TEST_P(StoreContract, OfConcurrentCreatesOneTakesTheLastPlace) {
+  std::atomic<int> begun = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([this, t, &begun] {
+      for (int i = 0; i < 5; ++i) {
+        const CreateIntent intent = MakeIntent(fmt::format("{}-{}", t, i), token_.admin(), std::nullopt);
+        if (store_->BeginCreate(intent, 7).ok()) ++begun;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(begun, 7);
+  EXPECT_EQ(store_->OpenCreates()->size(), 7U);
+}
+
 TEST_P(StoreContract, LockedStoreIsReadAndNotChanged) {
   Create("marker", token_, reader_);
   ASSERT_THAT(store_->Unlock(TestEnvelope()), IsOk());
@@ -391,7 +434,8 @@ TEST_P(StoreContract, LockedStoreIsReadAndNotChanged) {
   EXPECT_THAT(store_->UpdateCredential(MakeCredential(reader_)), RefusedWith(Reason::kSealed));
   EXPECT_THAT(store_->DeleteCredential(reader_), RefusedWith(Reason::kSealed));
   EXPECT_THAT(store_->DeleteToken(token_), RefusedWith(Reason::kSealed));
-  EXPECT_THAT(store_->BeginCreate(MakeIntent("next", token_.admin(), reader_)), RefusedWith(Reason::kSealed));
+  EXPECT_THAT(store_->BeginCreate(MakeIntent("next", token_.admin(), reader_), std::nullopt),
+              RefusedWith(Reason::kSealed));
   EXPECT_THAT(store_->EndCreate("marker", CreatePhase::kFinished), RefusedWith(Reason::kSealed));
   EXPECT_THAT(store_->PutSealedValue({.name = "b", .secret = {}}), RefusedWith(Reason::kSealed));
   EXPECT_THAT(store_->PutSetting("a", "2"), RefusedWith(Reason::kSealed));

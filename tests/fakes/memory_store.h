@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -125,11 +126,12 @@ class MemoryStore final : public store::Store {
     return absl::OkStatus();
   }
 
-  absl::Status BeginCreate(const store::CreateIntent& intent) override {
+  absl::Status BeginCreate(const store::CreateIntent& intent, std::optional<int> most_tokens) override {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Change());
     RETURN_IF_ERROR(CheckIntent(intent));
     if (FindCreate(intent.marker) != creates_.end()) return Refuse(Reason::kInternal, "The marker is not new.");
+    if (most_tokens.has_value()) RETURN_IF_ERROR(CheckMostTokens(intent, TokensOf(intent.caller), *most_tokens));
     creates_.push_back(intent);
     return absl::OkStatus();
   }
@@ -230,6 +232,13 @@ class MemoryStore final : public store::Store {
   absl::Status Insert(const store::CredentialRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (credentials_.emplace(record.name, record).second) return absl::OkStatus();
     return Refuse(Reason::kCredentialExists, "The broker has this credential already.");
+  }
+
+  std::int64_t TokensOf(std::string_view caller) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::count_if(creates_.begin(), creates_.end(), [&](const store::CreateIntent& create) {
+      const bool open = create.phase == store::CreatePhase::kIntended;
+      return create.caller == caller && (open || (create.token.has_value() && tokens_.contains(*create.token)));
+    });
   }
 
   void Remove(const CredentialName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -181,6 +181,7 @@ class CoreTest : public testing::Test {
     policy::TokensGrant bearer_only = handing;
     bearer_only.rule = "bearers.tokens[0]";
     policy.callers.push_back({.name = "bearers", .identities = {"dns:bearers"}, .tokens = {bearer_only}});
+    policy.callers.push_back({.name = "capped", .identities = {"dns:capped"}, .tokens = {grant}, .max_tokens = 1});
     for (std::size_t i = 0; i < policy.callers.size(); ++i) {
       policy.by_name.emplace(policy.callers[i].name, i);
       policy.by_identity.emplace(policy.callers[i].identities.front(), i);

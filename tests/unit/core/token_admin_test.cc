@@ -44,7 +44,7 @@ class TokenAdminTest : public CoreTest {
   void BindReader() {
     const store::CreateIntent intent{
         .marker = "m", .admin = Admin(), .credential = Credential("reader"), .create_time = clock_.Now()};
-    ASSERT_THAT(store_.BeginCreate(intent), IsOk());
+    ASSERT_THAT(store_.BeginCreate(intent, std::nullopt), IsOk());
     ASSERT_THAT(
         custody_->Adopt(
             "m", {.name = Token41(), .credential = Credential("reader"), .access_id = "", .create_time = clock_.Now()},

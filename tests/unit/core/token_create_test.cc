@@ -102,6 +102,17 @@ TEST_F(TokenCreateTest, HandOverNeedsAGrantOfItsOwn) {
   EXPECT_THAT(portal_.requests(), IsEmpty());
 }
 
+TEST_F(TokenCreateTest, CallerThatHasAsManyAsItMayCreatesNoMore) {
+  const auto created = Create({.parent = Admin()}, "capped");
+  ASSERT_THAT(created, IsOk());
+  const auto sent = portal_.requests().size();
+  EXPECT_THAT(Create({.parent = Admin()}, "capped"), RefusedWith(Reason::kTooManyTokens));
+  EXPECT_THAT(portal_.requests(), SizeIs(sent));
+  EXPECT_THAT(Create({.parent = Admin()}), IsOk());  // others are not concerned
+  ASSERT_THAT(custody_->ForgetToken(created->token.name), IsOk());
+  EXPECT_THAT(Create({.parent = Admin()}, "capped"), IsOk());
+}
+
 TEST_F(TokenCreateTest, WhatIsRefusedBeforehandSendsNothing) {
   ASSERT_THAT(
       custody_->Import({.name = Credential("taken"), .create_time = clock_.Now(), .secret = {}}, Secret("lma_x")),

@@ -164,7 +164,7 @@ TEST_F(TokenListTest, CustodyIsShown) {
   AddTokens(2);
   const store::CreateIntent intent{
       .marker = "m", .admin = Admin(), .credential = Credential("reader"), .create_time = clock_.Now()};
-  ASSERT_THAT(store_.BeginCreate(intent), IsOk());
+  ASSERT_THAT(store_.BeginCreate(intent, std::nullopt), IsOk());
   ASSERT_THAT(
       custody_->Adopt("m", {.name = Token41(), .credential = Credential("reader"), .create_time = clock_.Now()},
                       {.name = Credential("reader"), .token = Token41(), .create_time = clock_.Now(), .secret = {}},

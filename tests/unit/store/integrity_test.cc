@@ -48,11 +48,14 @@ std::vector<Files> MakeHistory(const std::string& path) {
   for (int i = 1; i <= 6; ++i) {
     const TokenName token = Token("acme", 32, i);
     const CredentialName name = Credential("acme", fmt::format("c{}", i));
-    change([&](Store& store) { return store.BeginCreate(MakeIntent(fmt::format("m{}", i), token.admin(), name)); });
+    change([&](Store& store) {
+      return store.BeginCreate(MakeIntent(fmt::format("m{}", i), token.admin(), name), std::nullopt);
+    });
     change([&](Store& store) {
       return store.CommitCreate(fmt::format("m{}", i), MakeToken(token, name), MakeCredential(name, token));
     });
-    if (i % 2 == 0) change([&](Store& store) { return store.EndCreate(fmt::format("m{}", i), CreatePhase::kFinished); });
+    if (i % 2 == 0)
+      change([&](Store& store) { return store.EndCreate(fmt::format("m{}", i), CreatePhase::kFinished); });
   }
   for (int i = 1; i <= 6; ++i) {
     CredentialRecord record = MakeCredential(Credential("acme", fmt::format("c{}", i)), Token("acme", 32, i));
@@ -109,10 +112,11 @@ TEST_F(IntegrityTest, WhatWasChangedIsSaid) {
               IsTampering("one or more are not as the broker wrote them"));
   EXPECT_THAT(After("UPDATE credentials SET master = 0 WHERE id = 'c1'"), IsTampering("the table `credentials`"));
   EXPECT_THAT(After("DELETE FROM tokens WHERE id = 5"), IsTampering("the table `tokens` has 4 rows, and 5 are"));
-  EXPECT_THAT(After("INSERT INTO credentials SELECT portal, 'planted', type, access_id, 1, 'ENABLED', state, token_admin, "
-                    "token_id, version, create_time, rotate_time, last_use_time, sealed, key_version FROM credentials "
-                    "WHERE id = 'c1'"),
-              IsTampering("a row that the broker did not write, \"acme/planted\""));
+  EXPECT_THAT(
+      After("INSERT INTO credentials SELECT portal, 'planted', type, access_id, 1, 'ENABLED', state, token_admin, "
+            "token_id, version, create_time, rotate_time, last_use_time, sealed, key_version FROM credentials "
+            "WHERE id = 'c1'"),
+      IsTampering("a row that the broker did not write, \"acme/planted\""));
   EXPECT_THAT(After("UPDATE settings SET value = 'yes'"), IsTampering("the table `settings`"));
   EXPECT_THAT(After("UPDATE integrity SET counter = counter + 1"), IsTampering("its table `integrity`"));
   EXPECT_THAT(After("DELETE FROM integrity"), IsTampering("its table `integrity`"));
@@ -338,8 +342,8 @@ class MutationTest : public IntegrityTest {
       }
       case 5: {  // one column of two rows, exchanged
         if (IsKey(table, column)) return "";
-        return fmt::format("UPDATE {0} SET {1} = {2}{3}; UPDATE {0} SET {1} = {4}{5}", table.name, table.columns[column],
-                           other[column], Where(table, row), row[column], Where(table, other));
+        return fmt::format("UPDATE {0} SET {1} = {2}{3}; UPDATE {0} SET {1} = {4}{5}", table.name,
+                           table.columns[column], other[column], Where(table, row), row[column], Where(table, other));
       }
       case 6:
         return fmt::format("UPDATE {} SET {} = {}", table.name, table.columns[column], row[column]);
@@ -363,7 +367,8 @@ class MutationTest : public IntegrityTest {
         bytes[at] = static_cast<char>(Below(256));
         break;
       case 2:
-        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(16, bytes.size() - at), '\0');
+        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), std::min<std::size_t>(16, bytes.size() - at),
+                    '\0');
         break;
       case 3: {  // two pages exchanged
         const std::size_t pages = bytes.size() / 4096;

@@ -60,9 +60,9 @@ const TokenName kNext = Token("acme", 32, 42);
 
 // A store in which every change below finds what it needs.
 void Prepare(SqliteStore& store) {
-  ASSERT_THAT(store.BeginCreate(MakeIntent("first", kToken.admin(), kReader)), IsOk());
+  ASSERT_THAT(store.BeginCreate(MakeIntent("first", kToken.admin(), kReader), std::nullopt), IsOk());
   ASSERT_THAT(store.CommitCreate("first", MakeToken(kToken, kReader), MakeCredential(kReader, kToken)), IsOk());
-  ASSERT_THAT(store.BeginCreate(MakeIntent("second", kNext.admin(), kWriter)), IsOk());
+  ASSERT_THAT(store.BeginCreate(MakeIntent("second", kNext.admin(), kWriter), std::nullopt), IsOk());
 }
 
 struct Change {
@@ -79,7 +79,8 @@ std::vector<Change> Changes() {
       {"UpdateCredential", [updated](Store& store) { return store.UpdateCredential(updated); }},
       {"DeleteCredential", [](Store& store) { return store.DeleteCredential(kReader); }},
       {"DeleteToken", [](Store& store) { return store.DeleteToken(kToken); }},
-      {"BeginCreate", [](Store& store) { return store.BeginCreate(MakeIntent("third", kToken.admin(), kWriter)); }},
+      {"BeginCreate",
+       [](Store& store) { return store.BeginCreate(MakeIntent("third", kToken.admin(), kWriter), std::nullopt); }},
       {"CommitCreate",
        [](Store& store) {
          return store.CommitCreate("second", MakeToken(kNext, kWriter), MakeCredential(kWriter, kNext));
@@ -344,8 +345,8 @@ TEST_F(DurabilityTest, DamagedFileIsAnErrorOrHarmless) {
       std::filesystem::remove(path_ + "-wal");  // of a damaged file that could not be closed
       const auto store = Open(path_);
       if (!store.ok()) {
-        EXPECT_THAT(store, AnyOf(StatusIs(absl::StatusCode::kFailedPrecondition),
-                                 RefusedWith(Reason::kStoreUnavailable)))
+        EXPECT_THAT(store,
+                    AnyOf(StatusIs(absl::StatusCode::kFailedPrecondition), RefusedWith(Reason::kStoreUnavailable)))
             << at;
         ++noticed;
         continue;
