@@ -92,6 +92,10 @@ class StoreTest(unittest.TestCase):
         self.refused("backup", self.backup, "exists already")
         self.refused("restore", self.backup, "is locked by another lmbrokerd")
         self.world.credential("later", 34)
+        # What was committed and not moved into the file yet is in a backup, too, when nobody serves.
+        self.world.kill()
+        self.done("backup", self.folder / "data/killed.db")
+        self.world.restart()
         self.assertEqual(self.world.stop(), 0)
         present = self.database.read_bytes()
 
@@ -105,6 +109,10 @@ class StoreTest(unittest.TestCase):
         shutil.copy(kept, self.database)
         self.assert_does_not_serve("An older database was put in the place")
         self.done("restore", kept)
+        self.world.broker.start()
+        self.assertEqual(self.credentials(), {"acme-root", "later"})
+        self.assertEqual(self.world.stop(), 0)
+        self.done("restore", self.folder / "data/killed.db")
         self.world.broker.start()
         self.assertEqual(self.credentials(), {"acme-root", "later"})
 

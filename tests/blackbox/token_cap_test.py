@@ -32,6 +32,7 @@ callers:
 
     def test_a_caller_cannot_have_more_and_a_deleted_token_makes_room(self):
         made, refused = [], []
+        self.world.call("manager", "TokenService/ListTokens", parent=READER)  # connects
 
         def create():
             try:

@@ -16,8 +16,9 @@ class RawDatabase {
 
   // For changes, by which no rule of the schema is minded.
   explicit RawDatabase(const std::string& path) : RawDatabase(path, SQLITE_OPEN_READWRITE) {
-    (void)Run("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA ignore_check_constraints = ON; "
-              "PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;");
+    (void)Run(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA ignore_check_constraints = ON; "
+        "PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON;");
   }
   // To look at the file alone, without its log.
   static RawDatabase ReadOnly(const std::string& path) {
@@ -28,7 +29,9 @@ class RawDatabase {
   ~RawDatabase() { sqlite3_close_v2(handle_); }
 
   // Whether it could be run.
-  bool Run(const std::string& sql) { return sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK; }
+  bool Run(const std::string& sql) {
+    return sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK;
+  }
   int changes() { return sqlite3_changes(handle_); }
 
   // All rows; nothing when it could not be run to the end.
