@@ -20,6 +20,7 @@ namespace {
 
 std::vector<std::string> FilesOf(const std::map<std::string, std::string>& domains) {
   std::vector<std::string> files;
+  files.reserve(domains.size());
   for (const auto& [domain, file] : domains) files.push_back(file);
   return files;
 }

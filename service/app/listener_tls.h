@@ -52,7 +52,7 @@ class ListenerTls {
     const char* name;  // as the metric has it
     absl::Status (ListenerTls::*load)();
     FileWatch watch;
-    std::string error = "";
+    std::string error;  // of the files on disk; empty when they are in force
   };
 
   ListenerTls(const Parts& parts, const Config& config, MemoryFile identity_file, MemoryFile authorities_file);

@@ -52,13 +52,13 @@ absl::StatusOr<ServiceAccount> ReadAccount(const json& claims) {
   const json* const cluster = ObjectOf(claims, "kubernetes.io");
   const json* const account = cluster == nullptr ? nullptr : ObjectOf(*cluster, "serviceaccount");
   if (account == nullptr) return BadToken("is none of a Kubernetes service account");
-  const auto name_space = TextOf(*cluster, "namespace");
-  const auto name = TextOf(*account, "name");
+  const std::string name_space = TextOf(*cluster, "namespace").value_or("");
+  const std::string name = TextOf(*account, "name").value_or("");
   const auto uid = TextOf(*account, "uid");
-  const std::string full_name = fmt::format("{}/{}", name_space.value_or(""), name.value_or(""));
+  const std::string full_name = fmt::format("{}/{}", name_space, name);
   if (!uid.has_value() || !IsServiceAccount(full_name)) return BadToken("does not name its service account");
   ServiceAccount result{.identity = "k8s:" + full_name,
-                        .user_name = fmt::format("system:serviceaccount:{}:{}", *name_space, *name),
+                        .user_name = fmt::format("system:serviceaccount:{}:{}", name_space, name),
                         .uid = *uid};
   if (TextOf(claims, "sub") != result.user_name) return BadToken("names two different service accounts");
   if (cluster->contains("pod")) {
@@ -72,13 +72,13 @@ absl::StatusOr<ServiceAccount> ReadAccount(const json& claims) {
 
 }  // namespace
 
-absl::StatusOr<ServiceAccount> JudgeClaims(std::string_view text, const TokenRules& rules, absl::Time now) {
-  const auto claims = ParseObject(text);
-  if (!claims.has_value()) return BadToken("has no readable claims");
-  if (TextOf(*claims, "iss") != rules.issuer) return BadToken("is of another issuer");
-  if (!IsFor(*claims, rules.audience)) return BadToken("is for another audience");
-  ASSIGN_OR_RETURN(const absl::Time expires, JudgeTimes(*claims, rules.leeway, now));
-  ASSIGN_OR_RETURN(ServiceAccount account, ReadAccount(*claims));
+absl::StatusOr<ServiceAccount> JudgeClaims(std::string_view claims, const TokenRules& rules, absl::Time now) {
+  const auto object = ParseObject(claims);
+  if (!object.has_value()) return BadToken("has no readable claims");
+  if (TextOf(*object, "iss") != rules.issuer) return BadToken("is of another issuer");
+  if (!IsFor(*object, rules.audience)) return BadToken("is for another audience");
+  ASSIGN_OR_RETURN(const absl::Time expires, JudgeTimes(*object, rules.leeway, now));
+  ASSIGN_OR_RETURN(ServiceAccount account, ReadAccount(*object));
   account.expire_time = expires;
   return account;
 }

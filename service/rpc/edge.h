@@ -36,7 +36,7 @@
 
 namespace lmbroker::rpc {
 
-class Call;
+class Call;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
 // Admits calls. Safe for concurrent use; the parts must outlive it and every call.
 class Edge {
