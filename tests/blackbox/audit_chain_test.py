@@ -193,7 +193,7 @@ class StdoutTest(BrokerTest):
         self.assertEqual(self.world.broker.end(signal.SIGTERM), 0)
         done = run_tool("audit", "verify", str(output))
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn("intact: 6 records, 1 to 6, 2 checkpoints", done.stdout)
+        self.assertRegex(done.stdout, r"intact: (\d+) records, 1 to \1, \d checkpoints")
 
 
 if __name__ == "__main__":

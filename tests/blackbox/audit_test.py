@@ -18,7 +18,7 @@ class AuditTest(ForwardCase):
         """One intent, then one outcome; the intent's fields are the outcome's, too."""
         self.assertEqual([record["kind"] for record in records], ["intent", "outcome"])
         intent, outcome = records
-        for name in set(intent) - {"seq", "time", "kind"}:
+        for name in set(intent) - {"seq", "time", "kind", "prev", "hash"}:
             self.assertEqual(outcome.get(name), intent[name], name)
         self.assertLess(intent["seq"], outcome["seq"])
         self.assertRegex(outcome["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d)$")
