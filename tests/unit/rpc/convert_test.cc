@@ -11,7 +11,7 @@
 #include "lmbroker/v1/token_service.pb.h"
 #include "service/base/error.h"
 #include "service/rpc/credential_convert.h"
-#include "service/rpc/forward_service.h"
+#include "service/rpc/forward_convert.h"
 #include "service/rpc/token_convert.h"
 
 namespace lmbroker::rpc {
