@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "service/app/app.h"
+#include "service/app/audit_tool.h"
 #include "service/app/command_line.h"
 #include "service/app/config.h"
 #include "service/app/keyring_tool.h"
@@ -36,6 +37,8 @@ int Fail(const absl::Status& status, int code) {
 int Run(const NothingToDo& nothing) { return nothing.exit_code; }
 
 int Run(const KeyringCommand& command) { return RunKeyring(command); }
+
+int Run(const AuditCommand& command) { return RunAudit(command); }
 
 int Run(const BackupCommand& command) { return RunBackup(command); }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "service/app/open_audit.h"
 #include "service/base/file.h"
 #include "service/base/hardening.h"
 #include "service/base/status_macros.h"
@@ -69,10 +70,6 @@ std::set<PortalName> PortalsOf(const Config& config) {
   return names;
 }
 
-audit::FileLog::Options AuditOf(const Config::AuditFile& file) {
-  return {.file = {.path = file.path, .rotate_bytes = file.rotate_bytes, .rotate_every = file.rotate_every}};
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<App>> App::Start(Config config) {
@@ -97,8 +94,13 @@ absl::StatusOr<App::Opened> App::Open(const Config& config) {
   RETURN_IF_ERROR(parts.store->Unlock(*parts.envelope));
   ASSIGN_OR_RETURN(parts.custody, core::Custody::Open(*parts.store, *parts.envelope, *parts.clock));
   parts.files = std::make_unique<audit::PosixFileSystem>();
-  ASSIGN_OR_RETURN(parts.audit, audit::FileLog::Open(AuditOf(config.audit), *parts.files, *parts.clock, *parts.logger,
-                                                     *parts.metrics));
+  parts.audit_signer = std::make_unique<audit::SeedSigner>();
+  parts.audit_signer->Set(parts.keys->audit_seed());
+  ASSIGN_OR_RETURN(
+      parts.audit,
+      OpenAudit(
+          config.audit, *parts.files,
+          {.clock = *parts.clock, .logger = *parts.logger, .metrics = *parts.metrics, .signer = *parts.audit_signer}));
   ASSIGN_OR_RETURN(parts.loop, http::EventLoop::Create(*parts.clock));
   ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({.memory = parts.memory.get()}, UpstreamsOf(config),
                                                             *parts.clock, *parts.loop));

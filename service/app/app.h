@@ -14,9 +14,10 @@
 #include "service/app/config.h"
 #include "service/app/listener_tls.h"
 #include "service/app/policy_watch.h"
-#include "service/audit/file_log.h"
 #include "service/audit/posix_file_system.h"
 #include "service/audit/refusal_limiter.h"
+#include "service/audit/seed_signer.h"
+#include "service/audit/sink_log.h"
 #include "service/base/byte_budget.h"
 #include "service/base/clock.h"
 #include "service/base/executor.h"
@@ -80,7 +81,8 @@ class App {
     std::unique_ptr<store::Store> store;
     std::unique_ptr<core::Custody> custody;
     std::unique_ptr<audit::PosixFileSystem> files;
-    std::unique_ptr<audit::FileLog> audit;
+    std::unique_ptr<audit::SeedSigner> audit_signer;
+    std::unique_ptr<audit::SinkLog> audit;
     std::unique_ptr<http::EventLoop> loop;
     std::unique_ptr<http::PortalClient> client;
   };

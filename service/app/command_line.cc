@@ -46,6 +46,27 @@ void AddStore(CLI::App& cli, BackupCommand& backup, RestoreCommand& restore) {
       ->required();
 }
 
+// `audit` and its actions, likewise.
+void AddAudit(CLI::App& cli, AuditCommand& command) {
+  CLI::App& audit = *cli.add_subcommand("audit", "What the audit files are worth");
+  audit.require_subcommand(1);
+  using Action = AuditCommand::Action;
+  CLI::App& verify = *audit.add_subcommand(
+      "verify",
+      "Check that nothing in audit files was changed, left out, added or moved. Exit: 0 intact, 1 damaged, 2 "
+      "unreadable");
+  verify.add_option("FILE", command.files, "The files in their order, the oldest first")->required();
+  verify
+      .add_option("--head", command.head, "The head file, or a checkpoint kept elsewhere: up to it nothing is missing")
+      ->type_name("FILE");
+  verify.add_option("--key", command.key, "The broker's public key (PEM): its checkpoints are checked, too")
+      ->type_name("FILE");
+  verify.callback([&command] { command.action = Action::kVerify; });
+  CLI::App& key = *audit.add_subcommand("key", "Print the public key with which checkpoints are checked (PEM)");
+  key.add_option("FILE", command.keyring, "The key ring")->required();
+  key.callback([&command] { command.action = Action::kKey; });
+}
+
 }  // namespace
 
 Command ParseCommandLine(int argc, const char* const* argv) {
@@ -62,6 +83,8 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   BackupCommand backup;
   RestoreCommand restore;
   AddStore(cli, backup, restore);
+  AuditCommand audit;
+  AddAudit(cli, audit);
 
   try {
     cli.parse(argc, argv);
@@ -71,6 +94,7 @@ Command ParseCommandLine(int argc, const char* const* argv) {
   if (cli.got_subcommand("keyring")) return keyring;
   if (cli.got_subcommand("backup")) return backup;
   if (cli.got_subcommand("restore")) return restore;
+  if (cli.got_subcommand("audit")) return audit;
   if (serve.config.empty()) {
     std::cerr << "lmbrokerd: --config FILE is missing; see --help\n";
     return NothingToDo{kUsage};

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 
+#include "service/app/audit_tool.h"
 #include "service/app/keyring_tool.h"
 #include "service/app/store_tool.h"
 
@@ -18,7 +19,7 @@ struct NothingToDo {
   int exit_code = 0;
 };
 
-using Command = std::variant<NothingToDo, ServeCommand, KeyringCommand, BackupCommand, RestoreCommand>;
+using Command = std::variant<NothingToDo, ServeCommand, KeyringCommand, AuditCommand, BackupCommand, RestoreCommand>;
 
 // Reads the command line; prints help, version or what is wrong with it.
 Command ParseCommandLine(int argc, const char* const* argv);

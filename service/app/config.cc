@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "lmbroker/config/v1/config.pb.h"
+#include "service/app/audit_config.h"
 #include "service/app/config_values.h"
 #include "service/app/identity_config.h"
 #include "service/app/listener_tls.h"
@@ -43,7 +44,7 @@ class ConfigReader {
     config_.ops.address_file = values_.NewFile("ops.address_file", file.ops().address_file());
     ReadStore(file.store().sqlite());
     ReadKeyring(file.keyring());
-    ReadAudit(file.audit());
+    config_.audit = ReadAudit(file.audit(), values_);
     ReadLog(file.log());
     config_.identity = ReadIdentity(file.identity(), values_);
     config_.portals = ReadPortals(file, values_);
@@ -126,31 +127,6 @@ class ConfigReader {
     config_.keyring = values_.Resolve(file.file());
     SystemRandom random;
     values_.Check("keyring.file", crypto::KeyRing::Load(config_.keyring, random).status());
-  }
-
-  void ReadAudit(const v1::Audit& file) {
-    if (!file.head().empty()) values_.Later("audit.head");
-    if (file.has_need() && file.need() != "all" && file.need() != "any") {
-      values_.Problem("audit.need", "must be all or any");
-    }
-    if (file.sinks_size() != 1) {
-      values_.Problem("audit.sinks", "must have one sink (several come with a later version)");
-      return;
-    }
-    if (!file.sinks(0).has_file()) {
-      values_.Problem("audit.sinks[0]", "must be a `file` (other sinks come with a later version)");
-      return;
-    }
-    const v1::AuditFile& sink = file.sinks(0).file();
-    if (values_.Require("audit.sinks[0].file.path", sink.path())) {
-      config_.audit.path = values_.NewFile("audit.sinks[0].file.path", sink.path());
-    }
-    if (sink.rotate().has_size()) {
-      config_.audit.rotate_bytes = values_.Bytes("audit.sinks[0].file.rotate.size", sink.rotate().size());
-    }
-    if (sink.rotate().has_every()) {
-      config_.audit.rotate_every = values_.Duration("audit.sinks[0].file.rotate.every", sink.rotate().every());
-    }
   }
 
   void ReadLog(const v1::Log& file) {

@@ -44,10 +44,20 @@ struct Config {
     std::string address;
     std::string address_file;  // empty: none
   };
-  struct AuditFile {
-    std::string path;
-    std::uint64_t rotate_bytes = 0;  // 0: never
+  // Of the fields below the kind, each belongs to one kind.
+  struct AuditSink {
+    enum class Kind { kFile, kStdout, kSyslog };
+    Kind kind = Kind::kFile;
+    std::string path;                // file
+    std::uint64_t rotate_bytes = 0;  // file; 0: never
     absl::Duration rotate_every = absl::InfiniteDuration();
+    std::string socket = "/dev/log";  // syslog
+    int facility = 0;                 // syslog, its number
+  };
+  struct Audit {
+    std::vector<AuditSink> sinks;  // at least one
+    bool need_all = true;          // else any suffices
+    std::string head;              // empty: none
   };
   struct KubernetesApi {
     std::string address;     // https://HOST[:PORT]
@@ -83,7 +93,7 @@ struct Config {
   std::string keyring;        // the key ring file
   std::string policy_file;
   std::shared_ptr<const policy::Policy> policy;
-  AuditFile audit;
+  Audit audit;
   Logger::Options log;
   Identity identity;
   std::map<PortalName, Portal> portals;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <absl/status/status.h>
@@ -40,6 +41,7 @@ class CallAudit {
 
  private:
   void End(absl::StatusCode code, std::string_view reason);
+  std::size_t PairBytes() const;
   void Prepare(Kind kind, Decision decision);
 
   AuditLog& log_;

@@ -48,9 +48,11 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<File>> OpenForAppend(const std::string& path) = 0;
   // Which file has this path now; NOT_FOUND.
   virtual absl::StatusOr<FileId> Identify(const std::string& path) const = 0;
-  // At most `most_bytes` from the beginning or the end of a file; NOT_FOUND.
-  virtual absl::StatusOr<std::string> ReadHead(const std::string& path, std::size_t most_bytes) const = 0;
-  virtual absl::StatusOr<std::string> ReadTail(const std::string& path, std::size_t most_bytes) const = 0;
+  // How long a file is; NOT_FOUND.
+  virtual absl::StatusOr<std::uint64_t> SizeOf(const std::string& path) const = 0;
+  // The bytes of a file from `offset` on, at most `most_bytes` and as many as there are; NOT_FOUND.
+  virtual absl::StatusOr<std::string> Read(const std::string& path, std::uint64_t offset,
+                                           std::size_t most_bytes) const = 0;
   // Never overwrites: ALREADY_EXISTS.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   // Names in a directory, in no order.

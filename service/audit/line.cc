@@ -1,9 +1,6 @@
 #include "service/audit/line.h"
 
-#include <iterator>
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "service/base/json_object.h"
 #include "service/base/text.h"
@@ -15,24 +12,6 @@ namespace {
 constexpr std::size_t kMostName = 256;
 constexpr std::size_t kMostLong = 2048;  // identities, and paths by the contract
 static_assert(6 * (3 * kMostLong + 14 * kMostName) + 1024 <= kMostLineBytes);
-
-std::string_view KindName(Kind kind) {
-  switch (kind) {
-    case Kind::kIntent:
-      return "intent";
-    case Kind::kOutcome:
-      return "outcome";
-    case Kind::kRefusals:
-      return "refusals";
-    case Kind::kCheckpoint:
-      return "checkpoint";
-    case Kind::kStart:
-      return "start";
-    case Kind::kStop:
-      return "stop";
-  }
-  return "";
-}
 
 std::string_view DecisionName(Decision decision) {
   switch (decision) {
@@ -56,6 +35,26 @@ void AddNumber(JsonObject& object, std::string_view key, const std::optional<Num
 }
 
 }  // namespace
+
+std::string_view KindName(Kind kind) {
+  switch (kind) {
+    case Kind::kIntent:
+      return "intent";
+    case Kind::kOutcome:
+      return "outcome";
+    case Kind::kRefusals:
+      return "refusals";
+    case Kind::kCheckpoint:
+      return "checkpoint";
+    case Kind::kStart:
+      return "start";
+    case Kind::kStop:
+      return "stop";
+    case Kind::kGap:
+      return "gap";
+  }
+  return "";
+}
 
 void AppendUnnumbered(std::string& out, const Record& record) {
   {
@@ -86,22 +85,6 @@ void AppendUnnumbered(std::string& out, const Record& record) {
     AddNumber(object, "count", record.count);
   }
   out += '\n';
-}
-
-void AppendNumbered(std::string& out, std::uint64_t seq, std::string_view unnumbered) {
-  fmt::format_to(std::back_inserter(out), "{{\"seq\":{},", seq);
-  out += unnumbered.substr(1);  // without its brace
-}
-
-std::optional<Place> ReadPlace(std::string_view line) {
-  const auto json = nlohmann::json::parse(line.begin(), line.end(), /*cb=*/nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return std::nullopt;
-  const auto seq = json.find("seq");
-  const auto time = json.find("time");
-  if (seq == json.end() || !seq->is_number_unsigned() || time == json.end() || !time->is_string()) return std::nullopt;
-  Place place{.seq = seq->get<std::uint64_t>()};
-  if (!absl::ParseTime(absl::RFC3339_full, time->get<std::string>(), &place.time, nullptr)) return std::nullopt;
-  return place;
 }
 
 }  // namespace lmbroker::audit

@@ -3,12 +3,8 @@
 // A record as a line of JSON, with the keys of the contract (section 4, "Audit record") and no others.
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-
-#include <absl/time/time.h>
 
 #include "service/audit/record.h"
 
@@ -21,16 +17,7 @@ inline constexpr std::size_t kMostLineBytes = std::size_t{64} * 1024;
 // field is bounded, escaped, and repaired where it is not UTF-8.
 void AppendUnnumbered(std::string& out, const Record& record);
 
-// Appends the line that `unnumbered`, which AppendUnnumbered made, is as record `seq`.
-void AppendNumbered(std::string& out, std::uint64_t seq, std::string_view unnumbered);
-
-// What a line says about its place in the log.
-struct Place {
-  std::uint64_t seq = 0;
-  absl::Time time;
-};
-
-// The place of `line` (without its newline); nothing when it is no whole record.
-std::optional<Place> ReadPlace(std::string_view line);
+// As lines write it: "intent", "outcome" and so on.
+std::string_view KindName(Kind kind);
 
 }  // namespace lmbroker::audit

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -69,28 +68,6 @@ class PosixFile final : public File {
   const std::string path_;
 };
 
-// At most `most_bytes` of the file at `path`, the first ones or the last ones.
-absl::StatusOr<std::string> Read(const std::string& path, std::size_t most_bytes, bool from_end) {
-  const Descriptor descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (descriptor.get() < 0) return Failed("open", path, errno);
-  struct stat facts{};
-  if (fstat(descriptor.get(), &facts) != 0) return Failed("examine", path, errno);
-  const auto size = static_cast<std::size_t>(facts.st_size);
-  std::string data(std::min(size, most_bytes), '\0');
-  off_t offset = from_end ? static_cast<off_t>(size - data.size()) : 0;
-  std::size_t filled = 0;
-  while (filled < data.size()) {
-    const ssize_t count = pread(descriptor.get(), data.data() + filled, data.size() - filled, offset);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Failed("read", path, errno);
-    if (count == 0) break;
-    filled += static_cast<std::size_t>(count);
-    offset += count;
-  }
-  data.resize(filled);
-  return data;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<File>> PosixFileSystem::OpenForAppend(const std::string& path) {
@@ -114,12 +91,28 @@ absl::StatusOr<FileId> PosixFileSystem::Identify(const std::string& path) const 
   return FileId{facts.st_dev, facts.st_ino};
 }
 
-absl::StatusOr<std::string> PosixFileSystem::ReadHead(const std::string& path, std::size_t most_bytes) const {
-  return Read(path, most_bytes, /*from_end=*/false);
+absl::StatusOr<std::uint64_t> PosixFileSystem::SizeOf(const std::string& path) const {
+  struct stat facts{};
+  if (stat(path.c_str(), &facts) != 0) return Failed("examine", path, errno);
+  return static_cast<std::uint64_t>(facts.st_size);
 }
 
-absl::StatusOr<std::string> PosixFileSystem::ReadTail(const std::string& path, std::size_t most_bytes) const {
-  return Read(path, most_bytes, /*from_end=*/true);
+absl::StatusOr<std::string> PosixFileSystem::Read(const std::string& path, std::uint64_t offset,
+                                                  std::size_t most_bytes) const {
+  const Descriptor descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (descriptor.get() < 0) return Failed("open", path, errno);
+  std::string data(most_bytes, '\0');
+  std::size_t filled = 0;
+  while (filled < data.size()) {
+    const ssize_t count =
+        pread(descriptor.get(), data.data() + filled, data.size() - filled, static_cast<off_t>(offset + filled));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Failed("read", path, errno);
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  data.resize(filled);
+  return data;
 }
 
 absl::Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,8 +16,9 @@ class PosixFileSystem final : public FileSystem {
  public:
   absl::StatusOr<std::unique_ptr<File>> OpenForAppend(const std::string& path) override;
   absl::StatusOr<FileId> Identify(const std::string& path) const override;
-  absl::StatusOr<std::string> ReadHead(const std::string& path, std::size_t most_bytes) const override;
-  absl::StatusOr<std::string> ReadTail(const std::string& path, std::size_t most_bytes) const override;
+  absl::StatusOr<std::uint64_t> SizeOf(const std::string& path) const override;
+  absl::StatusOr<std::string> Read(const std::string& path, std::uint64_t offset,
+                                   std::size_t most_bytes) const override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::StatusOr<std::vector<std::string>> List(const std::string& directory) const override;
   absl::Status SyncDirectory(const std::string& directory) override;

@@ -10,7 +10,7 @@
 
 namespace lmbroker::audit {
 
-enum class Kind { kIntent, kOutcome, kRefusals, kCheckpoint, kStart, kStop };
+enum class Kind { kIntent, kOutcome, kRefusals, kCheckpoint, kStart, kStop, kGap };
 
 enum class Decision { kNone, kAllowed, kRefused };
 

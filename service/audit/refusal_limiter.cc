@@ -1,5 +1,6 @@
 #include "service/audit/refusal_limiter.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -27,11 +28,11 @@ RefusalLimiter::~RefusalLimiter() {
   Write(sources_);
 }
 
-bool RefusalLimiter::Admit(std::string_view identity, std::string_view peer) {
+bool RefusalLimiter::Admit(std::string_view identity, std::string_view peer, std::size_t bytes) {
   WriteCounts();
   const MutexLock lock(mutex_);
   Source& source = Find(identity, WithoutPort(peer));
-  if (source.admitted < kPairsPerSecond) {
+  if (source.admitted < kPairsPerSecond && Spend(identity.empty() ? WithoutPort(peer) : identity, bytes)) {
     ++source.admitted;
     return true;
   }
@@ -49,6 +50,25 @@ RefusalLimiter::Source& RefusalLimiter::Find(std::string_view identity, std::str
       .first->second;
 }
 
+bool RefusalLimiter::Spend(std::string_view key, std::size_t bytes) {
+  auto found = allowances_.find(key);
+  if (found == allowances_.end()) {
+    if (allowances_.size() >= kMostSources) key = kRest;
+    found = allowances_.try_emplace(std::string(key)).first;
+  }
+  Allowance& allowance = found->second;
+  allowance = At(allowance, clock_.Monotonic());
+  if (allowance.bytes < bytes) return false;
+  allowance.bytes -= bytes;
+  return true;
+}
+
+RefusalLimiter::Allowance RefusalLimiter::At(const Allowance& allowance, absl::Duration now) {
+  const double gained = absl::ToDoubleSeconds(now - allowance.at) * static_cast<double>(kBytesPerSecond);
+  const double bytes = std::min(static_cast<double>(allowance.bytes) + gained, static_cast<double>(kMostBytes));
+  return {.bytes = static_cast<std::size_t>(bytes), .at = now};
+}
+
 void RefusalLimiter::WriteCounts() {
   Sources ended;
   {
@@ -63,6 +83,7 @@ RefusalLimiter::Sources RefusalLimiter::TakeEnded() {
   if (now - start_ < kPeriod) return {};
   start_ = now;
   counting_ = false;
+  std::erase_if(allowances_, [&](const auto& entry) { return At(entry.second, now).bytes == kMostBytes; });
   return std::exchange(sources_, {});
 }
 

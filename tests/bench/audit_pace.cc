@@ -1,7 +1,9 @@
 // How many mutations the audit log can carry: 64 callers, each of which writes an intent, waits until it is on the
-// disk, writes the outcome, and starts again. Beside it, what one fdatasync of one record costs on the same disk.
+// disk, writes the outcome, and starts again; chain, checkpoints and head file included.
 //
-//   bench_audit_pace DIRECTORY SECONDS      prints "PAIRS_PER_SECOND FDATASYNC_P50_US REFUSED"
+//   bench_audit_pace DIRECTORY SECONDS      prints "PAIRS_PER_SECOND REFUSED CPU_US_OF_A_PAIR"
+
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,15 +11,21 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "service/audit/file_log.h"
+#include "service/audit/file_sink.h"
 #include "service/audit/posix_file_system.h"
+#include "service/audit/seed_signer.h"
+#include "service/audit/sink_log.h"
 #include "service/base/clock.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
 #include "service/base/mutex.h"
+#include "service/base/random.h"
+#include "service/crypto/ed25519.h"
 
 namespace {
 
@@ -108,6 +116,26 @@ class Callers {
   std::uint64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
+std::unique_ptr<AuditLog> OpenLog(const std::string& path, lmbroker::audit::FileSystem& files,
+                                  lmbroker::audit::SinkLog::Parts parts) {
+  auto sink = lmbroker::audit::FileSink::Open({.path = path}, files, parts.clock, parts.logger);
+  if (!sink.ok()) return nullptr;
+  std::vector<std::unique_ptr<lmbroker::audit::Sink>> sinks;
+  sinks.push_back(*std::move(sink));
+  auto log = lmbroker::audit::SinkLog::Open({.head = path + ".head"}, std::move(sinks), parts);
+  return log.ok() ? *std::move(log) : nullptr;
+}
+
+// Of the whole process so far.
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -123,18 +151,25 @@ int main(int argc, char** argv) {
   lmbroker::Metrics metrics({.version = "bench"});
   std::uint64_t pairs = 0;
   std::uint64_t refused = 0;
+  double cpu = 0;
+  lmbroker::SystemRandom random;
+  lmbroker::audit::SeedSigner signer;
+  signer.Set(lmbroker::crypto::NewEd25519Seed(random));
   {
-    auto log = lmbroker::audit::FileLog::Open({.file = {.path = path}}, files, clock, logger, metrics);
-    if (!log.ok()) {
+    const auto log = OpenLog(path, files, {.clock = clock, .logger = logger, .metrics = metrics, .signer = signer});
+    if (log == nullptr) {
       std::fputs("bench_audit_pace: cannot write there\n", stderr);
       return EXIT_FAILURE;
     }
-    Callers callers(**log);
+    Callers callers(*log);
+    const double cpu_before = CpuSeconds();
     pairs = callers.Run(std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds)));
     refused = callers.refused();
+    cpu = CpuSeconds() - cpu_before;
   }
   std::filesystem::remove(path);
-  std::printf("%.0f %ju\n", static_cast<double>(pairs - std::min(refused, pairs)) / seconds,
-              static_cast<std::uintmax_t>(refused));
+  std::filesystem::remove(path + ".head");
+  std::printf("%.0f %ju %.1f\n", static_cast<double>(pairs - std::min(refused, pairs)) / seconds,
+              static_cast<std::uintmax_t>(refused), 1e6 * cpu / static_cast<double>(std::max<std::uint64_t>(pairs, 1)));
   return EXIT_SUCCESS;
 }

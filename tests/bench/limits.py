@@ -16,7 +16,7 @@ class Limits:
 
     def __init__(self, stand, ingest, read):
         self.stand, self.ingest, self.read = stand, ingest, read
-        self.echo_cpu, self.echo_rate, self.refusals, self.pairs = [], [], [], []
+        self.echo_cpu, self.echo_rate, self.refusals, self.pairs, self.pair_cpu = [], [], [], [], []
 
     def measure(self, calls):
         echo_door, stranger_door = self.stand.ports["ECHO_DOOR"], self.stand.ports["STRANGER_DOOR"]
@@ -35,6 +35,7 @@ class Limits:
         done = subprocess.run([BINARIES / "bench_audit_pace", WORK / "pace", "2"], check=True, capture_output=True,
                               text=True, timeout=120).stdout.split()
         self.pairs.append(int(done[0]))
+        self.pair_cpu.append(float(done[2]))
 
     def floor(self, nginx_cpu):
         """gRPC alone ÷ nginx, for the same call."""

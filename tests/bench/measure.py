@@ -50,7 +50,7 @@ def report(options, rows, limits):
           f" ÷ nginx {spread(floor, 2)}: the floor")
     print(f"refusals: {spread(limits.refusals, 0)}/s; bare gRPC echo of the same message:"
           f" {spread(limits.echo_rate, 0)}/s")
-    print(f"audit: {spread(limits.pairs, 0)} pairs/s of 64 callers")
+    print(f"audit: {spread(limits.pairs, 0)} pairs/s of 64 callers, CPU of a pair {spread(limits.pair_cpu, 1)} µs")
 
 
 def named_values(rows, limits, growth):

@@ -18,7 +18,7 @@ class AuditTest(ForwardCase):
         """One intent, then one outcome; the intent's fields are the outcome's, too."""
         self.assertEqual([record["kind"] for record in records], ["intent", "outcome"])
         intent, outcome = records
-        for name in set(intent) - {"seq", "time", "kind"}:
+        for name in set(intent) - {"seq", "time", "kind", "prev", "hash"}:
             self.assertEqual(outcome.get(name), intent[name], name)
         self.assertLess(intent["seq"], outcome["seq"])
         self.assertRegex(outcome["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d)$")
@@ -145,6 +145,31 @@ class RefusalCountTest(BrokerTest):
             self.refused("NO_GRANT", "stranger", "OperatorService/GetStatus")
         refusal = self.refused("NO_GRANT", "inventory", "OperatorService/GetStatus")
         self.assertEqual(len(self.world.pair(refusal.request_id)), 2)
+
+
+class FloodTest(BrokerTest):
+    """The same with all that a stranger can send."""
+
+    MASTER = False
+
+    def flood(self, seconds: float) -> None:
+        path = "/" + "p" * 2000  # long, so that what may be written at once is soon used up
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            calls = [
+                self.world.begin("stranger", "ForwardService/Forward", portal=PORTAL, method="GET", path=path)
+                for _ in range(32)
+            ]
+            self.assertTrue(all(call.exception() is not None for call in calls))
+
+    def test_law7_a_stranger_at_full_speed_adds_less_than_a_mebibyte_a_minute(self):
+        file = self.world.folder / "audit/audit.jsonl"
+        self.flood(3)
+        before, start = file.stat().st_size, time.monotonic()
+        self.flood(5)
+        minute = (file.stat().st_size - before) * 60 / (time.monotonic() - start)
+        self.assertLess(minute, 1 << 20)
+        self.assertTrue(any(record["kind"] == "refusals" for record in self.world.broker.audit()))
 
 
 class UnwritableAuditTest(ForwardCase):

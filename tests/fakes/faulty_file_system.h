@@ -26,6 +26,7 @@ class FaultyFileSystem final : public FileSystem {
     std::size_t room = kUnbounded;            // bytes that the disk still takes; the write that meets its end is short
     std::size_t most_per_write = kUnbounded;  // bytes that one write takes
     bool open_fails = false;
+    bool read_only = false;  // nothing can be opened for writing, written or flushed any more
     bool sync_fails = false;
     bool truncate_fails = false;
     bool rename_fails = false;
@@ -54,6 +55,11 @@ class FaultyFileSystem final : public FileSystem {
     const MutexLock lock(mutex_);
     return syncs_;
   }
+  // How much of the file a crash would leave.
+  std::uint64_t flushed_bytes() const {
+    const MutexLock lock(mutex_);
+    return flushed_bytes_;
+  }
   int writes() const {
     const MutexLock lock(mutex_);
     return writes_;
@@ -61,16 +67,15 @@ class FaultyFileSystem final : public FileSystem {
 
   absl::StatusOr<std::unique_ptr<File>> OpenForAppend(const std::string& path) override {
     if (faults().open_fails) return absl::UnavailableError("open: told to fail");
+    if (faults().read_only) return absl::UnavailableError("open: Read-only file system");
     absl::StatusOr<std::unique_ptr<File>> file = real_.OpenForAppend(path);
     if (!file.ok()) return file;
     return std::make_unique<FaultyFile>(*this, *std::move(file));
   }
   absl::StatusOr<FileId> Identify(const std::string& path) const override { return real_.Identify(path); }
-  absl::StatusOr<std::string> ReadHead(const std::string& path, std::size_t most) const override {
-    return real_.ReadHead(path, most);
-  }
-  absl::StatusOr<std::string> ReadTail(const std::string& path, std::size_t most) const override {
-    return real_.ReadTail(path, most);
+  absl::StatusOr<std::uint64_t> SizeOf(const std::string& path) const override { return real_.SizeOf(path); }
+  absl::StatusOr<std::string> Read(const std::string& path, std::uint64_t offset, std::size_t most) const override {
+    return real_.Read(path, offset, most);
   }
   absl::Status Rename(const std::string& from, const std::string& to) override {
     if (faults().rename_fails) return absl::UnavailableError("rename: told to fail");
@@ -89,12 +94,15 @@ class FaultyFileSystem final : public FileSystem {
     FileId Id() const override { return real_->Id(); }
     absl::StatusOr<std::uint64_t> Size() const override { return real_->Size(); }
     absl::StatusOr<std::size_t> Append(std::string_view data) override {
+      if (system_.faults().read_only) return absl::UnavailableError("write: Read-only file system");
       const std::size_t most = system_.Take(data.size());
       if (most == 0) return absl::UnavailableError("write: No space left on device");
       return real_->Append(data.substr(0, most));
     }
     absl::Status Sync() override {
-      return system_.MaySync() ? absl::OkStatus() : absl::UnavailableError("flush: Input/output error");
+      const absl::StatusOr<std::uint64_t> size = real_->Size();
+      if (!size.ok() || !system_.MaySync(*size)) return absl::UnavailableError("flush: Input/output error");
+      return absl::OkStatus();
     }
     absl::Status Truncate(std::uint64_t size) override {
       if (system_.faults().truncate_fails) return absl::UnavailableError("truncate: told to fail");
@@ -119,12 +127,14 @@ class FaultyFileSystem final : public FileSystem {
     if (faults_.room != kUnbounded) faults_.room -= taken;
     return taken;
   }
-  bool MaySync() {
+  bool MaySync(std::uint64_t size) {
     const MutexLock lock(mutex_);
     AwaitDisk();
     ++syncs_;
     changed_.notify_all();
-    return !faults_.sync_fails;
+    if (faults_.sync_fails || faults_.read_only) return false;
+    flushed_bytes_ = size;
+    return true;
   }
   void AwaitDisk() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     ++hanging_;
@@ -139,6 +149,7 @@ class FaultyFileSystem final : public FileSystem {
   Faults faults_ ABSL_GUARDED_BY(mutex_);
   int hanging_ ABSL_GUARDED_BY(mutex_) = 0;
   int syncs_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t flushed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int writes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstdint>
 #include <deque>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "service/audit/audit_log.h"
+#include "service/audit/chain.h"
 #include "service/audit/line.h"
 #include "service/base/mutex.h"
 
@@ -63,19 +63,24 @@ class RecordingAuditLog final : public AuditLog {
     const MutexLock lock(mutex_);
     return records_;
   }
+  void Clear() {
+    const MutexLock lock(mutex_);
+    records_.clear();
+    durabilities_.clear();
+  }
   std::vector<Durability> durabilities() const {
     const MutexLock lock(mutex_);
     return durabilities_;
   }
 
-  // All records as they would stand in the file, numbered from 1: what a scan for leaked secrets reads.
+  // All records as they would stand in the file, a chain from 1: what a scan for leaked secrets reads.
   std::string Text() const {
     std::string text;
-    std::uint64_t seq = 0;
+    Link last;
     for (const Record& record : records()) {
       std::string line;
       AppendUnnumbered(line, record);
-      AppendNumbered(text, ++seq, line);
+      AppendChained(text, line, last);
     }
     return text;
   }

@@ -113,8 +113,8 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   EXPECT_EQ(config->listen.drain, absl::Seconds(5));
   EXPECT_FALSE(config->listen.reflection);
   EXPECT_EQ(config->ops.address, "127.0.0.1:9464");
-  EXPECT_EQ(config->audit.rotate_bytes, 256U << 20);
-  EXPECT_EQ(config->audit.rotate_every, absl::Hours(24));
+  EXPECT_EQ(config->audit.sinks.at(0).rotate_bytes, 256U << 20);
+  EXPECT_EQ(config->audit.sinks.at(0).rotate_every, absl::Hours(24));
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->log.format, LogFormat::kText);
   const Config::Portal& acme = config->portals.at(*PortalName::FromId("acme", ""));
@@ -131,6 +131,23 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   EXPECT_EQ(acme.budgets[1].api, http::Api::kIngest);
   EXPECT_EQ(acme.budgets[1].method, http::Method::kPost);
   EXPECT_EQ(acme.budgets[1].window, absl::Minutes(1));
+}
+
+TEST_F(ConfigTest, EverySinkIsRead) {
+  std::string text(kConfig);
+  text.replace(text.find("[ { file: "), 2, "[ { stdout: {} }, { syslog: { facility: local3, socket: run/log } }, ");
+  text.replace(text.find("need: all"), 9, "need: any, head: run/head.json");
+  std::vector<std::string> problems;
+  const auto config = Load(text, problems);
+  ASSERT_THAT(problems, IsEmpty());
+  EXPECT_FALSE(config->audit.need_all);
+  EXPECT_THAT(config->audit.head, testing::EndsWith("/run/head.json"));
+  ASSERT_EQ(config->audit.sinks.size(), 3U);
+  EXPECT_EQ(config->audit.sinks[0].kind, Config::AuditSink::Kind::kStdout);
+  EXPECT_EQ(config->audit.sinks[1].kind, Config::AuditSink::Kind::kSyslog);
+  EXPECT_EQ(config->audit.sinks[1].facility, 19);
+  EXPECT_THAT(config->audit.sinks[1].socket, testing::EndsWith("/run/log"));
+  EXPECT_EQ(config->audit.sinks[2].kind, Config::AuditSink::Kind::kFile);
 }
 
 TEST_F(ConfigTest, DefaultsAreThoseOfTheContract) {
@@ -155,7 +172,7 @@ portals: { globex: {} }
   EXPECT_EQ(config->listen.memory, std::size_t{1} << 30);
   EXPECT_EQ(config->listen.drain, absl::Seconds(20));
   EXPECT_EQ(config->listen.address_file, "");
-  EXPECT_EQ(config->audit.rotate_bytes, 0U);
+  EXPECT_EQ(config->audit.sinks.at(0).rotate_bytes, 0U);
   EXPECT_EQ(config->log.level, LogLevel::kInfo);
   EXPECT_EQ(config->log.format, LogFormat::kJson);
   const Config::Portal& globex = config->portals.at(*PortalName::FromId("globex", ""));
@@ -323,7 +340,11 @@ const std::vector<Wrong> kWrong = {
     {"KeyringIsNone", "keys/keyring.json", "tls/server.key", "keyring.file: "},
     {"ShadowComesLater", "policy: { file: policy.yaml", "policy: { file: policy.yaml, shadow: policy.yaml",
      "policy.shadow: comes with a later version"},
-    {"HeadComesLater", "need: all", "need: all, head: audit/head.json", "audit.head: comes with a later version"},
+    {"HeadOfNoFile", "[ { file: { path: audit/audit.jsonl, rotate: { size: 256MiB, every: 24h } } } ]",
+     "[ { stdout: {} } ], head: audit/head.json", "audit.head: needs a sink that is a file"},
+    {"HeadIsASink", "need: all", "need: all, head: audit/audit.jsonl", "audit.head: must be another file"},
+    {"HeadNowhere", "need: all", "need: all, head: nowhere/head.json", "audit.head: "},
+    {"NeedWord", "need: all", "need: most", "audit.need: must be one of all, any"},
     {"AgeShort", "connections: 20,", "connections: 20, connection_age: 9s,",
      "listen.limits.connection_age: must be 10s to 168h"},
     {"AgeLong", "connections: 20,", "connections: 20, connection_age: 169h,",
@@ -380,14 +401,13 @@ const std::vector<Wrong> kWrong = {
     {"LeewayZero", "log: {",
      "identity: { kubernetes: { issuer: a, audience: b, discovery: { address: \"https://k\" }, leeway: 0s } }\nlog: {",
      "identity.kubernetes.leeway: "},
-    {"NeedWord", "need: all", "need: most", "audit.need: must be all or any"},
     {"SinksEmpty", "[ { file: { path: audit/audit.jsonl, rotate: { size: 256MiB, every: 24h } } } ]", "[]",
      "audit.sinks"},
-    {"SinkStdout", "file: { path: audit/audit.jsonl, rotate: { size: 256MiB, every: 24h } }", "stdout: {}",
-     "audit.sinks[0]"},
-    {"SinkSyslog", "file: { path: audit/audit.jsonl, rotate: { size: 256MiB, every: 24h } }", "syslog: {}",
-     "audit.sinks[0]"},
-    {"SinkTwice", "[ { file:", "[ { file: { path: audit/a } }, { file:", "audit.sinks: "},
+    {"SinkOfNoKind", "file: { path: audit/audit.jsonl, rotate: { size: 256MiB, every: 24h } }", "",
+     "audit.sinks[0]: must be a `file`"},
+    {"SinkFacility", "[ { file:", "[ { syslog: { facility: loud } }, { file:", "audit.sinks[0].syslog.facility: "},
+    {"SinkTwice", "[ { file:", "[ { stdout: {} }, { stdout: {} }, { file:", "audit.sinks[1]: has the name"},
+    {"SinksOfOneName", "[ { file:", "[ { file: { path: run/audit.jsonl } }, { file:", "audit.sinks[1]: has the name"},
     {"AuditNowhere", "audit/audit.jsonl", "nowhere/audit.jsonl", "audit.sinks[0].file.path: "},
     {"RotateSize", "256MiB", "0", "audit.sinks[0].file.rotate.size: "},
     {"RotateEvery", "24h", "1d", "audit.sinks[0].file.rotate.every: must be a duration"},

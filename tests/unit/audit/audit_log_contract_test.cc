@@ -9,12 +9,15 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "service/audit/audit_log.h"
-#include "service/audit/file_log.h"
+#include "service/audit/file_sink.h"
+#include "service/audit/sink_log.h"
+#include "tests/fakes/fake_checkpoint_signer.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/faulty_file_system.h"
 #include "tests/fakes/recording_audit_log.h"
@@ -36,11 +39,15 @@ class Bench {
   virtual void Mend() = 0;
 };
 
-class FileBench final : public Bench {
+class SinkBench final : public Bench {
  public:
-  FileBench() {
-    auto log = FileLog::Open({.file = {.path = dir_ / "audit.jsonl"}, .patience = absl::Seconds(1)}, files_, clock_,
-                             logger_, metrics_);
+  SinkBench() {
+    auto sink = FileSink::Open({.path = dir_ / "audit.jsonl"}, files_, clock_, logger_);
+    EXPECT_THAT(sink, IsOk());
+    std::vector<std::unique_ptr<Sink>> sinks;
+    sinks.push_back(*std::move(sink));
+    auto log = SinkLog::Open({.patience = absl::Seconds(1)}, std::move(sinks),
+                             {.clock = clock_, .logger = logger_, .metrics = metrics_, .signer = signer_});
     EXPECT_THAT(log, IsOk());
     log_ = *std::move(log);
   }
@@ -57,7 +64,8 @@ class FileBench final : public Bench {
   Logger logger_{{}, output_};
   Metrics metrics_{{}};
   FaultyFileSystem files_;
-  std::unique_ptr<FileLog> log_;
+  FakeCheckpointSigner signer_;
+  std::unique_ptr<SinkLog> log_;
 };
 
 class RecordingBench final : public Bench {
@@ -131,7 +139,7 @@ TEST_P(AuditLogContract, HangingDiskAnswersOnceAndInTime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AuditLogContract,
-                         testing::Values(BenchCase{"FileLog", [] { return std::make_unique<FileBench>(); }},
+                         testing::Values(BenchCase{"SinkLog", [] { return std::make_unique<SinkBench>(); }},
                                          BenchCase{"RecordingAuditLog",
                                                    [] { return std::make_unique<RecordingBench>(); }}),
                          [](const auto& test) { return test.param.name; });

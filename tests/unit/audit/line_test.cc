@@ -1,11 +1,14 @@
 #include "service/audit/line.h"
 
+#include <limits>
 #include <set>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "service/audit/chain.h"
 
 namespace lmbroker::audit {
 namespace {
@@ -14,7 +17,8 @@ std::string Line(const Record& record, std::uint64_t seq = 7) {
   std::string unnumbered;
   AppendUnnumbered(unnumbered, record);
   std::string line;
-  AppendNumbered(line, seq, unnumbered);
+  Link last{.seq = seq - 1};
+  AppendChained(line, unnumbered, last);
   return line;
 }
 
@@ -52,7 +56,7 @@ TEST(LineTest, HasExactlyTheKeysOfTheContract) {
                       "peer",      "method",      "portal",      "resource",     "rule",        "credential",
                       "access_id", "http_method", "path",        "query_digest", "body_digest", "decision",
                       "code",      "reason",      "http_status", "attempts",     "duration_us", "certificate_identity",
-                      "count"}));
+                      "count",     "prev",        "hash"}));
   EXPECT_EQ(json["seq"], 7);
   EXPECT_EQ(json["time"], "2023-11-14T22:13:20.123456Z");
   EXPECT_EQ(json["decision"], "allowed");
@@ -61,8 +65,9 @@ TEST(LineTest, HasExactlyTheKeysOfTheContract) {
 }
 
 TEST(LineTest, WhatIsUnknownIsLeftOut) {
-  EXPECT_EQ(Line({.kind = Kind::kStart, .time = absl::UnixEpoch()}, 1),
-            "{\"seq\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"kind\":\"start\"}\n");
+  std::string unnumbered;
+  AppendUnnumbered(unnumbered, {.kind = Kind::kStart, .time = absl::UnixEpoch()});
+  EXPECT_EQ(unnumbered, "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"kind\":\"start\"}\n");
 }
 
 TEST(LineTest, KindsAndDecisionsAreLowerCase) {
@@ -99,24 +104,6 @@ TEST(LineTest, NoRecordIsLongerThanTheBound) {
 TEST(LineTest, LongestPathOfTheContractIsKeptWhole) {
   const std::string path = "/" + std::string(2047, 'p');
   EXPECT_EQ(nlohmann::json::parse(Line({.path = path}))["path"], path);
-}
-
-TEST(PlaceTest, IsReadBackFromALine) {
-  const std::string line = Line(kFull, 41);
-  const auto place = ReadPlace(std::string_view(line).substr(0, line.size() - 1));
-  ASSERT_TRUE(place.has_value());
-  EXPECT_EQ(place->seq, 41U);
-  EXPECT_EQ(place->time, kFull.time);
-}
-
-TEST(PlaceTest, WhatIsNoRecordHasNone) {
-  for (const std::string_view line :
-       {"", "x", "{", "[]", "7", "null", "{}", R"({"seq":1})", R"({"seq":-1,"time":"2023-11-14T22:13:20Z"})",
-        R"({"seq":"1","time":"2023-11-14T22:13:20Z"})", R"({"seq":1,"time":"yesterday"})", R"({"seq":1,"time":5})",
-        R"({"seq":1,"time":"2023-11-14T22:13:20Z")", R"({"seq":1.5,"time":"2023-11-14T22:13:20Z"})"}) {
-    EXPECT_FALSE(ReadPlace(line).has_value()) << line;
-  }
-  EXPECT_FALSE(ReadPlace(std::string_view("\0\0\0\0", 4)).has_value());
 }
 
 }  // namespace

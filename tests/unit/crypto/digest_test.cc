@@ -20,5 +20,18 @@ TEST(DigestTest, VectorsOfFips180) {
 
 TEST(DigestTest, HexIsTheHexOfTheBytes) { EXPECT_EQ(EncodeHex(Bytes(Sha256("abc"))), Sha256Hex("abc")); }
 
+TEST(DigestTest, StreamGivesWhatItsPiecesGiveAsOne) {
+  Sha256Stream stream;
+  stream.Add("a");
+  Sha256Stream copy = stream;
+  stream.Add("bc");
+  EXPECT_EQ(Bytes(stream.Take()), Bytes(Sha256("abc")));
+  EXPECT_EQ(Bytes(stream.Take()), Bytes(Sha256("")));
+  copy.Add("d");
+  stream = copy;
+  EXPECT_EQ(Bytes(stream.Take()), Bytes(Sha256("ad")));
+  EXPECT_EQ(Bytes(copy.Take()), Bytes(Sha256("ad")));
+}
+
 }  // namespace
 }  // namespace lmbroker::crypto
