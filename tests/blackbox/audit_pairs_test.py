@@ -84,11 +84,9 @@ CASES = {
     "PolicyService/ExplainAccess": Case(
         lambda _: {"caller": "inventory", "token": {"verb": "list", "parent": PORTAL}}, {"caller": "inventory"}
     ),
-    "PolicyService/ExplainSignature": Case(
-        lambda _: {"caller": "inventory", "forward": _FORWARD | {"portal": PORTAL}}, {"caller": "inventory"}
-    ),
+    "PolicyService/ExplainSignature": Case(lambda _: {"forward": _FORWARD | {"portal": PORTAL}}, {}, who="inventory"),
     "PolicyService/DiffPolicy": Case(lambda _: {"policy_yaml": "callers: []"}, {"policy_yaml": "callers: 7"}),
-    "PolicyService/ListGrants": Case(lambda _: {"caller": "inventory"}, None),
+    "PolicyService/ListGrants": Case(lambda _: {"caller": "inventory"}, {}),
     "OperatorService/GetStatus": Case(lambda _: {}, None),
     "OperatorService/Seal": Case(lambda _: {}, None, undo="OperatorService/Unseal"),
     "OperatorService/Unseal": Case(lambda _: {}, None),
