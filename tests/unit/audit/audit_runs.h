@@ -8,6 +8,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -70,6 +71,7 @@ class AuditRuns {
     EXPECT_THAT(
         WriteAndWait(*log, {.time = clock_.Now(), .id = "open-" + std::to_string(++calls_)}, Durability::kOnDisk),
         IsOk());
+    while (!std::filesystem::exists(head_path())) std::this_thread::yield();  // written by a thread of its own
     const auto left = Everything();
     log.reset();  // what it writes now, a killed process does not
     Restore(left);
