@@ -11,7 +11,7 @@ from pathlib import Path
 from broker import run_tool
 from pki import ROOT, pki
 from schema import PROTOSET, schema
-from tokens import AUDIENCE, ISSUER, TokenKey, claims, jwks
+from caller_tokens import AUDIENCE, ISSUER, TokenKey, claims, jwks
 from world import PORTAL, World
 
 GRPCURL = Path(os.environ.get("GRPCURL", ROOT / "build/tools/grpcurl-v1.9.1"))

@@ -10,7 +10,7 @@ from identity_token_test import TokenCase
 from kubernetes import DOCUMENT, KEYS, KubernetesApi
 from pki import pki
 from schema import Refusal
-from tokens import AUDIENCE, ISSUER, TokenKey, claims
+from caller_tokens import AUDIENCE, ISSUER, TokenKey, claims
 
 _BETWEEN_FETCHES = 5.0  # seconds: what the broker leaves between two fetches for unknown keys
 

@@ -17,7 +17,7 @@ from broker import wait_for
 from case import BrokerTest
 from policies import POLICY
 from schema import Refusal
-from tokens import AUDIENCE, ISSUER, TokenKey, base64url, claims, jwks
+from caller_tokens import AUDIENCE, ISSUER, TokenKey, base64url, claims, jwks
 
 # The same rights as `inventory` and `operators` have by certificate.
 TOKEN_POLICY = POLICY.replace(

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tokens import AUDIENCE, ISSUER, TokenKey, jwks
+from caller_tokens import AUDIENCE, ISSUER, TokenKey, jwks
 
 DOCUMENT = "/.well-known/openid-configuration"
 KEYS = "/openid/v1/jwks"
