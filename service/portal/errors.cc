@@ -32,8 +32,8 @@ std::string Printable(std::string_view text) {
   return out;
 }
 
-// Whether the body is worth parsing. The reply to a token's creation is not, and must not be: the parser leaves copies of
-// what it reads behind, and there it would read the key.
+// Whether the body is worth parsing. The reply to a token's creation is not, and must not be: the parser leaves copies
+// of what it reads behind, and there it would read the key.
 bool MayBeError(std::string_view body, int http_status) {
   if (http_status < 300 && body.find("errorCode") == std::string_view::npos) return false;
   return body.size() <= kMostErrorBodyBytes && body.find('{') != std::string_view::npos;

@@ -15,7 +15,8 @@ TEST(TokenJudgeTest, WordsAreThoseOfThePolicyFile) {
   EXPECT_EQ(OperatorRule({.name = "ops"}), "ops.operator");
 }
 
-// What the index gives is judged whole: a grant that does not cover the question decides nothing, wherever it came from.
+// What the index gives is judged whole: a grant that does not cover the question decides nothing, wherever it came
+// from.
 TEST(TokenJudgeTest, GrantsThatDoNotCoverTheQuestionDecideNothing) {
   const TokensGrant grant{.rule = "a.tokens[0]",
                           .portal = Portal("acme"),
