@@ -351,7 +351,7 @@ ops::CheckResult App::CheckKeys() const {
   return {.detail = state.error};
 }
 
-void App::TendKeys() {
+void App::TendKeys() const {
   if (parts_.key_watch->Changed()) {
     parts_.key_watch->Mark();
     parts_.keeper->Reload();

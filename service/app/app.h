@@ -104,7 +104,7 @@ class App {
   std::string MetricsText() const;
   ops::CheckResult CheckKeys() const;
   // Reads the key ring again if it changed, and has records follow it.
-  void TendKeys();
+  void TendKeys() const;
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
   std::unique_ptr<CallerTokens> OpenTokens();

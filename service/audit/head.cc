@@ -39,7 +39,7 @@ absl::Status CheckAgainstHead(const Sink& sink, const Head& head) {
   std::optional<Link> newest;
   bool has_it = false;
   bool goes_on_from_it = false;  // the file with the checkpoint is elsewhere, and the next one begins right behind it
-  const absl::Status read = sink.ReadBack([&](const ChainedLine& line) {
+  absl::Status read = sink.ReadBack([&](const ChainedLine& line) {
     if (!newest.has_value()) newest = line.link();
     has_it = line.seq == wanted && line.hash == head.last.hash;
     goes_on_from_it = line.seq == wanted + 1 && line.prev == head.last.hash;
@@ -84,7 +84,7 @@ void HeadKeeper::Work() {
       const MutexLock lock(mutex_);
       while (!next_.has_value() && !closing_) changed_.wait(mutex_);
       if (!next_.has_value()) return;
-      line = *std::exchange(next_, std::nullopt);
+      line = std::exchange(next_, std::nullopt).value_or("");
     }
     if (const absl::Status written = WriteFileAtomically(path_, line, kMode); !written.ok()) {
       logger_.Error("audit_head_failed", {{"error", written.ToString()}});

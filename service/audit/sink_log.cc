@@ -63,7 +63,8 @@ absl::StatusOr<std::unique_ptr<SinkLog>> SinkLog::Open(Options options, std::vec
                                                        Parts parts) {
   const Sink* const newest = Newest(sinks);
   RETURN_IF_ERROR(CheckHead(options.head, newest));
-  const Link last = newest == nullptr ? Link{} : newest->Found()->last;
+  const Link last =
+      newest == nullptr ? Link{} : newest->Found()->last;  // NOLINT(bugprone-unchecked-optional-access): it has one
   ASSIGN_OR_RETURN(const std::vector<Resumption> resumptions, ResumptionsOf(sinks, last));
   std::vector<std::string> open;
   if (newest != nullptr) {
@@ -72,7 +73,9 @@ absl::StatusOr<std::unique_ptr<SinkLog>> SinkLog::Open(Options options, std::vec
   const absl::Time now = parts.clock.Now();
   std::string records;
   AppendStart(records, now, resumptions, open.size());
-  for (const std::string& intent : open) AppendUnknownOutcome(records, now, *ReadChained(intent));
+  for (const std::string& intent : open) {
+    if (const auto line = ReadChained(intent); line.has_value()) AppendUnknownOutcome(records, now, *line);
+  }
   if (!open.empty()) parts.logger.Warn("audit_intents_closed", {{"count", open.size()}});
   std::unique_ptr<SinkLog> log(new SinkLog(std::move(options), std::move(sinks), last, parts));
   RETURN_IF_ERROR(log->WriteStart(records, 1 + open.size()));
@@ -85,6 +88,7 @@ SinkLog::SinkLog(Options options, std::vector<std::unique_ptr<Sink>> sinks, Link
       parts_(parts),
       lanes_([&] {
         std::vector<std::unique_ptr<Lane>> lanes;
+        lanes.reserve(sinks.size());
         for (auto& sink : sinks) lanes.push_back(std::make_unique<Lane>(std::move(sink)));
         return lanes;
       }()),

@@ -168,6 +168,7 @@ void SinkLog::EndBatch(Lane& lane, const Batch& batch, const absl::Status& statu
   for (Waiter& waiter : failed) waiter.done(AuditUnavailable());
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): what lanes hold is the log's
 void SinkLog::NoteWritten(Lane& lane, const Batch& batch) {
   lane.written_records = batch.records;
   lane.written_bytes = batch.bytes;

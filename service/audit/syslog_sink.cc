@@ -122,6 +122,7 @@ std::string SyslogSink::Message(std::string_view line) const {
 
 // Sends what is left of the message. Without a connection afterwards when that was lost.
 absl::Status SyslogSink::SendOnce() {
+  if (!socket_.has_value()) return absl::UnavailableError("not connected");
   while (true) {
     const std::string_view rest = std::string_view(message_).substr(sent_);
     const ssize_t count = send(socket_->get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -226,7 +226,8 @@ void Verifier::FinishHead() {
   if (!options_.head.has_value()) return;
   const Head& head = *options_.head;
   line_ = 0;
-  if (options_.key.has_value() && !IsSignedBy(*ReadChained(head.text), *options_.key)) {
+  const auto checkpoint = ReadChained(head.text);
+  if (options_.key.has_value() && (!checkpoint.has_value() || !IsSignedBy(*checkpoint, *options_.key))) {
     Damage("the head is not signed with the given key");
   }
   if (head_found_) return;

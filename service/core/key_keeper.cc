@@ -60,7 +60,8 @@ absl::Status KeyKeeper::Start() {
 absl::Status KeyKeeper::PutInForce(crypto::KeySource::Keys keys) {
   const crypto::Envelope candidate(*keys.wrapper, parts_.random);
   const bool was_locked = parts_.custody.locked();
-  const absl::Status unlocked = parts_.custody.Unlock(candidate, [&]() -> absl::Status {
+  // The lambda runs within Unlock, under the lock that this function requires.
+  absl::Status unlocked = parts_.custody.Unlock(candidate, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
     RETURN_IF_ERROR(was_locked ? parts_.store.Unlock(candidate) : CheckValues(candidate));
     parts_.keys.Set(keys.wrapper);
     return absl::OkStatus();

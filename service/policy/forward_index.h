@@ -49,7 +49,7 @@ class ForwardIndex {
   };
   struct Key {
     PortalName portal;
-    http::Api api;
+    http::Api api = http::Api::kManagement;
     auto operator<=>(const Key&) const = default;
   };
   struct Trees {

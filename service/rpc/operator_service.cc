@@ -108,7 +108,7 @@ v1::GetStatusResponse OperatorService::Status() const {
   return out;
 }
 
-absl::Status OperatorService::Seal(core::CallContext& call) {
+absl::Status OperatorService::SealNow(core::CallContext& call) {
   RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kOnDisk));
   // Twice the patience, and what is left is for the answer.
   const absl::Duration left = call.deadline - edge_.parts().clock.Monotonic();
@@ -128,7 +128,7 @@ void OperatorService::TakeCalls(CallQueue& queue) {
   Serve(
       edge_, queue, *this, &OperatorService::RequestSeal, "/lmbroker.v1.OperatorService/Seal",
       [](const v1::SealRequest&) -> absl::StatusOr<std::monostate> { return std::monostate{}; },
-      [this](core::CallContext& call, std::monostate) { return Done(Seal(call)); }, kWriteNothing);
+      [this](core::CallContext& call, std::monostate) { return Done(SealNow(call)); }, kWriteNothing);
   Serve(
       edge_, queue, *this, &OperatorService::RequestUnseal, "/lmbroker.v1.OperatorService/Unseal",
       ParsingRaw<v1::UnsealRequest>(

@@ -41,7 +41,7 @@ class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v
 
  private:
   v1::GetStatusResponse Status() const;
-  absl::Status Seal(core::CallContext& call);
+  absl::Status SealNow(core::CallContext& call);
   void WritePortals(v1::GetStatusResponse& out) const;
   void WriteCredentials(v1::GetStatusResponse& out) const;
   v1::PortalStatus::MasterState MasterStateOf(const std::optional<CredentialName>& master) const;

@@ -39,6 +39,8 @@ CALLS = {
     "lmbroker.v1.PolicyService/DiffPolicy": {"policy_yaml": "callers: []"},
     "lmbroker.v1.PolicyService/ListGrants": {"caller": "operators"},
     "lmbroker.v1.OperatorService/GetStatus": {},
+    "lmbroker.v1.OperatorService/Seal": {},
+    "lmbroker.v1.OperatorService/Unseal": {},
 }  # fmt: skip
 HEALTH = {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"}
 STREAMS = {"lmbroker.v1.ForwardService/ForwardStream"}  # stream_test.py asks it the same
@@ -120,7 +122,7 @@ class IdentityTest(BrokerTest):
 
     def test_an_unknown_method_does_not_exist(self):
         channel = self.world.channel("operator")
-        for path in ("/lmbroker.v1.TokenService/RotateToken", "/lmbroker.v1.OperatorService/Seal", "/x.Y/Z", "/"):
+        for path in ("/lmbroker.v1.TokenService/RotateToken", "/lmbroker.v1.OperatorService/Freeze", "/x.Y/Z", "/"):
             with self.subTest(path=path), self.assertRaises(grpc.RpcError) as caught:
                 channel.unary_unary(path)(b"", timeout=20)
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
