@@ -117,7 +117,17 @@ def methods() -> list[str]:
 class PairsTest(ForwardCase):
     def setUp(self) -> None:
         super().setUp()
-        self.mark = self.world.broker.audit()[-1]["seq"]
+        self.set_mark()
+
+    def set_mark(self) -> None:
+        """What is looked at comes after this: when every call so far has its outcome in the file."""
+
+        def settled() -> int:
+            records = self.world.broker.audit()
+            ids = {kind: {r["id"] for r in records if r["kind"] == kind} for kind in ("intent", "outcome")}
+            return records[-1]["seq"] if ids["intent"] <= ids["outcome"] else 0
+
+        self.mark = wait_for("outcomes of all calls", settled, 60)
 
     def begin(self, who: str, method: str, fields: dict[str, Any], timeout: float = 60.0) -> Any:
         """The call as an object of gRPC, whether it streams or not."""
@@ -181,7 +191,7 @@ class PairsTest(ForwardCase):
         for method, case in self.served():
             with self.subTest(method=method, how="ok"):
                 fields = case.fields(self.world)
-                self.mark = self.world.broker.audit()[-1]["seq"]
+                self.set_mark()
                 self.assertEqual(self.call(case.who, method, fields), "OK")
                 outcome = self.the_outcome(method)
                 self.assertEqual((outcome["code"], outcome["decision"]), ("OK", "allowed"))
@@ -202,7 +212,7 @@ class PairsTest(ForwardCase):
                 continue
             with self.subTest(method=method, how="deadline"):
                 fields = case.fields(self.world)
-                self.mark = self.world.broker.audit()[-1]["seq"]
+                self.set_mark()
                 self.world.portal.fault("slow-head", seconds=30)
                 self.assertEqual(self.call(case.who, method, fields, timeout=1.0), "DEADLINE_EXCEEDED")
                 self.assertIn(self.the_outcome(method)["code"], ("DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN"))
@@ -235,7 +245,7 @@ class PairsTest(ForwardCase):
         waiting = [(method, case) for method, case in self.served() if case.waits]
         others = [(method, case) for method, case in self.served() if not case.waits and not case.undo]
         prepared = [(method, case, case.fields(self.world)) for method, case in waiting + others]
-        self.mark = self.world.broker.audit()[-1]["seq"]
+        self.set_mark()
         self.world.portal.fault("slow-head", seconds=60)
         calls = [self.begin(case.who, method, fields) for method, case, fields in prepared[: len(waiting)]]
         wait_for("intents", lambda: len(self.calls_since()) == len(waiting))
