@@ -398,4 +398,12 @@ callers:
         wait_for("end of the old authority", is_nobody, NOTICED)
         for suffix, content in old.items():
             (self.folder / f"a.{suffix}").write_bytes(content)
+
+        def is_back() -> bool:
+            try:
+                return self.forward(self.channel("a", "URI:spiffe://a.example/app")) == 200
+            except Refusal:
+                return False
+
+        wait_for("return of the old authority", is_back, NOTICED)
         wait_for("the old authority again", lambda: not is_nobody(), NOTICED)
