@@ -40,7 +40,8 @@ absl::StatusOr<RingLock> RingLock::Make(const Secret& passphrase, Random& random
 
 RingLock RingLock::Derive(const Secret& passphrase, const ScryptParameters& parameters) {
   Secret key = Secret::WithSize(Aead::kKeyBytes);
-  CheckOpenssl(EVP_PBE_scrypt(passphrase.Reveal().data(), passphrase.size(),
+  const std::string_view password = passphrase.Reveal();
+  CheckOpenssl(EVP_PBE_scrypt(password.data(), password.size(),
                               reinterpret_cast<const unsigned char*>(parameters.salt.data()), parameters.salt.size(),
                               parameters.n, parameters.r, parameters.p, kMostMemory,
                               reinterpret_cast<unsigned char*>(key.data()), key.size()) == 1,

@@ -47,7 +47,7 @@ absl::StatusOr<Secret> TransitKeys::Ask(std::string_view verb, const Secret& req
                     "else, or its key version is not allowed any more.",
                     verb, options_.key));
   }
-  std::string_view hint = "";
+  std::string_view hint;
   if (reply->status == 403) hint = " (the token may not use the key, or has ended)";
   if (reply->status == 404) hint = " (there is no such mount or key)";
   if (reply->status == 503) hint = " (it is sealed)";

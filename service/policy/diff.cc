@@ -101,6 +101,7 @@ class PairDiff {
 
   absl::Status CompareArea(const PortalName& portal, http::Api api, const Area& area) {
     std::vector<const PathPattern*> patterns;
+    patterns.reserve(area.patterns.size());
     for (const auto& [text, pattern] : area.patterns) patterns.push_back(pattern);
     const auto cells = PathCellsOf(patterns);
     if (!cells.has_value()) {

@@ -30,7 +30,7 @@ absl::Status Failed(const std::string& path, std::string_view what, int error) {
 absl::Status CopyInto(const std::string& database, const std::string& draft, absl::Duration wait) {
   ASSIGN_OR_RETURN(const Database source, Database::OpenReadOnly(database, wait));
   ASSIGN_OR_RETURN(Statement copy, source.Prepare("VACUUM INTO ?"));
-  const absl::Status copied = copy.Text(draft).Run();
+  absl::Status copied = copy.Text(draft).Run();
   if (copied.ok()) return copied;
   return absl::FailedPreconditionError(fmt::format("{}: cannot be copied: {}", database, ToStd(copied.message())));
 }

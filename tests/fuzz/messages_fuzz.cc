@@ -40,7 +40,7 @@ void Try(std::string_view bytes, Judge judge) {
 
 template <class Request>
 void TryForm(std::string_view bytes) {
-  Try<Request>(bytes, [](const Request& request) { return rpc::FromProto(request).status(); });
+  Try<Request>(bytes, [](Request& request) { return rpc::FromProto(request).status(); });
 }
 
 template <class Request, class Name>
