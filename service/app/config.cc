@@ -157,8 +157,12 @@ std::optional<Config> LoadConfig(const std::string& path, Issues& issues) {
     issues.Add("", std::string(text.status().message()));
     return std::nullopt;
   }
+  return ReadConfig(*text, path, issues);
+}
+
+std::optional<Config> ReadConfig(std::string_view text, const std::string& path, Issues& issues) {
   v1::Config file;
-  ReadYaml(*text, file, issues);
+  ReadYaml(text, file, issues);
   Config config = ConfigReader(path, issues).Read(file);
   if (!issues.empty()) return std::nullopt;
   return config;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <absl/time/time.h>
@@ -108,5 +109,8 @@ struct Config {
 // Reads and checks the file and everything that it names: certificates, keys and their modes, the policy, directories.
 // Nothing when there is any problem; then `issues` has them all, those of the policy file too.
 std::optional<Config> LoadConfig(const std::string& path, Issues& issues);
+
+// The same for the `text` of a file that stands at `path`.
+std::optional<Config> ReadConfig(std::string_view text, const std::string& path, Issues& issues);
 
 }  // namespace lmbroker::app

@@ -71,6 +71,9 @@ class TreeBuilder final : public YAML::EventHandler {
  public:
   explicit TreeBuilder(Issues& issues) : issues_(issues) {}
 
+  // Whether the text was refused as a whole, so that what is to come does not matter.
+  bool refused() const { return refused_; }
+
   // The tree; empty when the text as a whole was refused.
   std::optional<YamlNode> Finish() && {
     if (refused_) return std::nullopt;
@@ -207,7 +210,7 @@ std::optional<YamlNode> ParseYaml(std::string_view text, Issues& issues) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(tree)) {
+    while (!tree.refused() && parser.HandleNextDocument(tree)) {  // ",a" has documents without end
     }
   } catch (const YAML::Exception& error) {
     issues.AddAtLine(error.mark.line + 1, fmt::format("is not YAML: {}", error.msg));

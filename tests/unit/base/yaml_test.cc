@@ -134,6 +134,7 @@ const std::vector<Hostile> kHostile = {
     {"EmptySecondDocument", "a: 1\n---\n", -1, "second document"},
     {"DocumentAfterEnd", "a: 1\n...\nb: 2\n", 3, "second document"},
     {"ManyDocuments", Repeat("---\n", 10000), -1, "second document"},
+    {"EndlessDocuments", ",le", 1, "second document"},  // to yaml-cpp: empty documents without end
     {"BidiOverride", "a: x # \xE2\x80\xAE evil\n", 1, "invisible"},
     {"BidiIsolate", "a: x\nb: \xE2\x81\xA6y\n", 2, "invisible"},
     {"LineSeparator", "a: x # \xE2\x80\xA8 b: y\n", 1, "invisible"},
