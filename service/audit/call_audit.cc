@@ -37,17 +37,17 @@ absl::Status CallAudit::IntentAndWait(Durability durability) {
   return WriteAndWait(log_, record_, durability);
 }
 
-void CallAudit::Outcome(const absl::Status& status) {
+bool CallAudit::Outcome(const absl::Status& status) {
   const auto reason = ReasonOf(status);
-  End(status.code(), reason.has_value() ? ReasonName(*reason) : "");
+  return End(status.code(), reason.has_value() ? ReasonName(*reason) : "");
 }
 
-void CallAudit::End(absl::StatusCode code, std::string_view reason) {
+bool CallAudit::End(absl::StatusCode code, std::string_view reason) {
   ended_ = true;
   const auto ignore = [](const absl::Status&) {};  // the answer stands, whether its record can be written or not
   if (!intent_written_) {
     const bool refused = code != absl::StatusCode::kOk;
-    if (refused && !refusals_.Admit(record_.identity, record_.peer, PairBytes())) return;
+    if (refused && !refusals_.Admit(record_.identity, record_.peer, PairBytes())) return false;
     Prepare(Kind::kIntent, refused ? Decision::kRefused : Decision::kAllowed);
     log_.Write(record_, Durability::kFlushedSoon, ignore);
   }
@@ -56,6 +56,7 @@ void CallAudit::End(absl::StatusCode code, std::string_view reason) {
   record_.reason = std::string(reason);
   record_.duration_us = absl::ToInt64Microseconds(clock_.Monotonic() - start_);
   log_.Write(record_, Durability::kFlushedSoon, ignore);
+  return true;
 }
 
 // What the two records will take in a file, at the most. Not by writing them: a stranger's calls must cost little.

@@ -39,11 +39,11 @@ class CallAudit {
   bool has_intent() const { return intent_written_; }
 
   // Writes the outcome, whatever it is; call exactly once. The intent comes first when there was none: a call refused
-  // before it had one is a pair, too, unless its caller had so many refused that they are only counted.
-  void Outcome(const absl::Status& status);
+  // before it had one is a pair, too, unless its caller had so many refused that they are only counted: false.
+  bool Outcome(const absl::Status& status);
 
  private:
-  void End(absl::StatusCode code, std::string_view reason);
+  bool End(absl::StatusCode code, std::string_view reason);
   std::size_t PairBytes() const;
   void Prepare(Kind kind, Decision decision);
 

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include <absl/strings/cord.h>
 #include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
 
 #include "google/rpc/error_details.pb.h"
 #include "service/base/text.h"
@@ -68,6 +70,7 @@ constexpr std::array kReasons = {
     ReasonRow{kInternal, "INTERNAL", StatusCode::kInternal},
 };
 
+constexpr std::uint32_t kLengthDelimited = 2;  // protobuf's wire type of texts and messages
 constexpr std::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr std::string_view kBadRequestUrl = "type.googleapis.com/google.rpc.BadRequest";
 constexpr std::string_view kRetryInfoUrl = "type.googleapis.com/google.rpc.RetryInfo";
@@ -125,11 +128,28 @@ absl::Status FieldInvalid(std::string_view field, std::string_view problem) {
 
 absl::Status Cancelled() { return absl::CancelledError("The caller gave up."); }
 
+// Asked several times of every refusal, and strangers can make floods of those: reads two texts, and no map.
 std::optional<Reason> ReasonOf(const absl::Status& status) {
-  const auto info = ErrorInfoOf(status);
-  if (!info.has_value()) return std::nullopt;
+  const auto payload = status.GetPayload(ToAbsl(kErrorInfoUrl));
+  if (!payload.has_value()) return std::nullopt;
+  const std::string bytes(*payload);
+  std::string reason;
+  std::string domain;
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                               static_cast<int>(bytes.size()));
+  while (const std::uint32_t tag = input.ReadTag()) {
+    std::uint32_t size = 0;
+    if ((tag & 7U) != kLengthDelimited || !input.ReadVarint32(&size)) return std::nullopt;  // ErrorInfo has no other
+    const auto bytes_of_field = static_cast<int>(size);
+    const std::uint32_t field = tag >> 3U;
+    const bool read = field == google::rpc::ErrorInfo::kReasonFieldNumber   ? input.ReadString(&reason, bytes_of_field)
+                      : field == google::rpc::ErrorInfo::kDomainFieldNumber ? input.ReadString(&domain, bytes_of_field)
+                                                                            : input.Skip(bytes_of_field);
+    if (!read) return std::nullopt;
+  }
+  if (domain != kErrorDomain) return std::nullopt;
   for (const ReasonRow& row : kReasons) {
-    if (row.name == info->reason()) return row.reason;
+    if (row.name == reason) return row.reason;
   }
   return std::nullopt;
 }

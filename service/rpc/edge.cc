@@ -133,13 +133,17 @@ grpc::Status Call::End(const absl::Status& ended) {
   const Edge::Parts& parts = edge_.parts_;
   const absl::Status status = EndOf(ended);
   recall_.reset();
-  audit_.Outcome(status);
+  const bool recorded = audit_.Outcome(status);
   place_ = {};
   const absl::Duration took = parts.clock.Monotonic() - start_;
   parts.metrics.CallEnded(method_, status.code(), took);
   const auto reason = ReasonOf(status);
   if (reason.has_value()) parts.metrics.Refused(*reason);
-  LogEnd(status, reason.has_value() ? ReasonName(*reason) : "", took);
+  const std::string_view name = reason.has_value() ? ReasonName(*reason) : "";
+  if (recorded) LogEnd(status, name, took);  // else a stranger's flood would fill the log instead of the audit
+  // What only we may see of a defect: the caller gets its request id.
+  const bool defect = !status.ok() && !absl::IsCancelled(status) && (name.empty() || reason == Reason::kInternal);
+  if (defect) parts.logger.Error("defect", {{"id", context_.request_id}, {"status", status.ToString()}});
   return ToGrpc(status, context_.request_id);
 }
 
@@ -157,9 +161,6 @@ void Call::LogEnd(const absl::Status& status, std::string_view reason, absl::Dur
                                        {"http_status", record.http_status.value_or(0)},
                                        {"attempts", record.attempts.value_or(0)},
                                        {"duration_us", absl::ToInt64Microseconds(took)}});
-  // What only we may see of a defect: the caller gets its request id.
-  const bool defect = !status.ok() && !absl::IsCancelled(status) && (reason.empty() || reason == "INTERNAL");
-  if (defect) edge_.parts_.logger.Error("defect", {{"id", record.id}, {"status", status.ToString()}});
 }
 
 }  // namespace lmbroker::rpc

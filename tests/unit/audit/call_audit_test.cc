@@ -124,11 +124,14 @@ TEST_F(CallAuditTest, CallWithoutOutcomeIsRecordedAsAbandoned) {
 }
 
 TEST_F(CallAuditTest, FloodOfRefusalsIsCountedAndAllowedCallsAreNot) {
-  for (int i = 0; i < 100; ++i) CallAudit(log_, refusals_, clock_, Known()).Outcome(Refuse(Reason::kNoGrant, "no"));
+  for (int i = 0; i < 100; ++i) {
+    const bool recorded = CallAudit(log_, refusals_, clock_, Known()).Outcome(Refuse(Reason::kNoGrant, "no"));
+    EXPECT_EQ(recorded, i < RefusalLimiter::kPairsPerSecond) << i;
+  }
   EXPECT_EQ(log_.records().size(), 2U * RefusalLimiter::kPairsPerSecond);
   CallAudit allowed(log_, refusals_, clock_, Known());
   ASSERT_THAT(allowed.IntentAndWait(Durability::kOnDisk), IsOk());
-  allowed.Outcome(absl::OkStatus());
+  EXPECT_TRUE(allowed.Outcome(absl::OkStatus()));
   EXPECT_EQ(log_.records().size(), 2U * RefusalLimiter::kPairsPerSecond + 2);
 }
 

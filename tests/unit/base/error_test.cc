@@ -158,6 +158,12 @@ TEST(ErrorTest, ForeignOrBrokenDetailsAreNoReason) {
   EXPECT_EQ(ReasonOf(status), std::nullopt);
   status.SetPayload("type.googleapis.com/google.rpc.ErrorInfo", absl::Cord("\xff\xff"));
   EXPECT_EQ(ReasonOf(status), std::nullopt);
+  info.set_reason("NO_GRANT");
+  const std::string whole = info.SerializeAsString();
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    status.SetPayload("type.googleapis.com/google.rpc.ErrorInfo", absl::Cord(whole.substr(0, size)));
+    EXPECT_EQ(ReasonOf(status).has_value(), size == whole.size()) << size;
+  }
 }
 
 }  // namespace
