@@ -14,9 +14,10 @@ namespace {
 
 constexpr Executor::Options kWorkers{.threads = 4, .most_queued = 256};
 
-std::shared_ptr<identity::KubernetesApi> ApiOf(const Config::KubernetesApi& config) {
-  return std::make_shared<identity::KubernetesApi>(
-      identity::KubernetesApi::Options{.address = config.address, .ca = config.ca, .token_file = config.token_file});
+std::shared_ptr<HttpsService> ApiOf(const Config::KubernetesApi& config) {
+  return std::make_shared<HttpsService>(
+      HttpsService::Options{.address = config.address, .ca = config.ca, .token_file = config.token_file},
+      identity::kKubernetesApi);
 }
 
 // What was posted to the scheduler may come when the threads have ended.

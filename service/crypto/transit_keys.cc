@@ -13,6 +13,10 @@
 namespace lmbroker::crypto {
 namespace {
 
+constexpr HttpsService::Kind kTransitServer = {.name = "the key service",
+                                               .token_header = "X-Vault-Token: ",
+                                               .header = "X-Vault-Request: true",
+                                               .most_reply_bytes = std::size_t{16} << 10};
 constexpr int kOk = 200;
 constexpr int kBadRequest = 400;
 
@@ -32,11 +36,14 @@ absl::Status Unavailable(std::string_view why) {
 }  // namespace
 
 TransitKeys::TransitKeys(Options options, const Clock& clock, Random& random)
-    : options_(std::move(options)), clock_(clock), api_(options_.server), process_key_(Aead::NewKey(random), random) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      api_(options_.server, kTransitServer),
+      process_key_(Aead::NewKey(random), random) {}
 
 // The body of a reply with status 200.
 absl::StatusOr<Secret> TransitKeys::Ask(std::string_view verb, const Secret& request) const {
-  absl::StatusOr<TransitReply> reply =
+  absl::StatusOr<HttpsReply> reply =
       api_.Post(fmt::format("/v1/{}/{}/{}", options_.mount, verb, options_.key), request);
   if (!reply.ok()) return Unavailable(ToStd(reply.status().message()));
   if (reply->status == kOk) return std::move(reply->body);

@@ -14,12 +14,12 @@
 #include <absl/time/time.h>
 
 #include "service/base/clock.h"
+#include "service/base/https_service.h"
 #include "service/base/mutex.h"
 #include "service/base/random.h"
 #include "service/base/secret.h"
 #include "service/crypto/aead.h"
 #include "service/crypto/key_wrapper.h"
-#include "service/crypto/transit_api.h"
 
 namespace lmbroker::crypto {
 
@@ -28,7 +28,7 @@ namespace lmbroker::crypto {
 class TransitKeys final : public KeyWrapper {
  public:
   struct Options {
-    TransitApi::Options server;
+    HttpsService::Options server;  // its token file must be private
     std::string mount = "transit";
     std::string key;
     absl::Duration cache = absl::Minutes(5);
@@ -62,7 +62,7 @@ class TransitKeys final : public KeyWrapper {
 
   const Options options_;
   const Clock& clock_;
-  mutable TransitApi api_;
+  mutable HttpsService api_;
   const Aead process_key_;
   mutable std::atomic<std::uint32_t> primary_ = 0;
   mutable Mutex mutex_;

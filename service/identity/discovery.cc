@@ -14,9 +14,9 @@ namespace {
 constexpr std::string_view kDocument = "/.well-known/openid-configuration";
 constexpr std::string_view kKeys = "/openid/v1/jwks";
 
-absl::StatusOr<std::string> GetGood(KubernetesApi& api, std::string_view path) {
-  ASSIGN_OR_RETURN(ApiReply reply, api.Get(path));
-  if (reply.status == 200) return std::move(reply.body);
+absl::StatusOr<std::string> GetGood(HttpsService& api, std::string_view path) {
+  ASSIGN_OR_RETURN(const HttpsReply reply, api.Get(path));
+  if (reply.status == 200) return std::string(reply.body.Reveal());
   return absl::FailedPreconditionError(
       fmt::format("{}{} answered {}; see whether the broker's service account may read it "
                   "(cluster role system:service-account-issuer-discovery)",
@@ -33,7 +33,7 @@ std::string PathOf(std::string_view url, std::string_view address) {
 
 }  // namespace
 
-absl::StatusOr<std::string> FetchKeys(KubernetesApi& api, std::string_view issuer) {
+absl::StatusOr<std::string> FetchKeys(HttpsService& api, std::string_view issuer) {
   ASSIGN_OR_RETURN(const std::string text, GetGood(api, kDocument));
   const auto document = ParseObject(text);
   if (!document.has_value()) {

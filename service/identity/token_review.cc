@@ -71,7 +71,7 @@ absl::Status JudgeReview(std::string_view reply, const std::string& audience, co
   return absl::OkStatus();
 }
 
-TokenReviews::TokenReviews(const Parts& parts, std::shared_ptr<KubernetesApi> api, std::string audience)
+TokenReviews::TokenReviews(const Parts& parts, std::shared_ptr<HttpsService> api, std::string audience)
     : parts_(parts), api_(std::move(api)), audience_(std::move(audience)) {}
 
 absl::Status TokenReviews::Review(const Secret& token, const ServiceAccount& account) {
@@ -90,7 +90,7 @@ absl::Status TokenReviews::Ask(const Secret& token, const ServiceAccount& accoun
                     "(cluster role system:auth-delegator)",
                     reply->status));
   }
-  return JudgeReview(reply->body, audience_, account);
+  return JudgeReview(reply->body.Reveal(), audience_, account);
 }
 
 bool TokenReviews::IsSilent() const {

@@ -8,11 +8,11 @@
 #include <absl/time/time.h>
 
 #include "service/base/clock.h"
+#include "service/base/https_service.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
 #include "service/base/mutex.h"
 #include "service/base/secret.h"
-#include "service/identity/kubernetes_api.h"
 #include "service/identity/service_account.h"
 
 namespace lmbroker::identity {
@@ -28,7 +28,7 @@ class TokenReviews {
     Metrics& metrics;
   };
 
-  TokenReviews(const Parts& parts, std::shared_ptr<KubernetesApi> api, std::string audience);
+  TokenReviews(const Parts& parts, std::shared_ptr<HttpsService> api, std::string audience);
 
   // OK only when the cluster vouches for just this account and audience. BAD_TOKEN otherwise, also when it could not be
   // asked (with RetryInfo; why is in the log). Then nobody is asked for a second, so that those who wait behind a
@@ -41,7 +41,7 @@ class TokenReviews {
   absl::Status NotAsked(std::string_view problem);
 
   const Parts parts_;
-  const std::shared_ptr<KubernetesApi> api_;
+  const std::shared_ptr<HttpsService> api_;
   const std::string audience_;
   mutable Mutex mutex_;
   absl::Duration silent_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();

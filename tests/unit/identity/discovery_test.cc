@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/base/https_service.h"
+#include "service/identity/kubernetes_api.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls_server.h"
@@ -39,7 +41,7 @@ class DiscoveryTest : public ::testing::Test {
       }
     });
     address = fmt::format("https://localhost:{}", server.port());
-    KubernetesApi api({.address = address, .ca = folder_ / "ca.crt", .timeout = absl::Seconds(20)});
+    HttpsService api({.address = address, .ca = folder_ / "ca.crt", .timeout = absl::Seconds(20)}, kKubernetesApi);
     return FetchKeys(api, kIssuer);
   }
 

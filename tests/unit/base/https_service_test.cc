@@ -1,6 +1,7 @@
-#include "service/identity/kubernetes_api.h"
+#include "service/base/https_service.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -12,20 +13,26 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls_server.h"
 
-namespace lmbroker::identity {
+namespace lmbroker {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class KubernetesApiTest : public ::testing::Test {
+constexpr HttpsService::Kind kKind = {.name = "the service",
+                                      .token_header = "Authorization: Bearer ",
+                                      .header = "X-Kind: service",
+                                      .private_token = false,
+                                      .most_reply_bytes = std::size_t{256} << 10};
+
+class HttpsServiceTest : public ::testing::Test {
  protected:
-  KubernetesApiTest() {
+  HttpsServiceTest() {
     WriteFile(folder_ / "ca.crt", ca_.root());
     WriteFile(folder_ / "token", "the-brokers-token\n");
   }
-  KubernetesApi::Options At(const TlsServer& server) const {
+  HttpsService::Options At(const TlsServer& server) const {
     return {.address = fmt::format("https://localhost:{}", server.port()),
             .ca = folder_ / "ca.crt",
             .token_file = folder_ / "token",
@@ -49,20 +56,41 @@ class KubernetesApiTest : public ::testing::Test {
   std::vector<std::string> requests_;  // read when the exchange is over
 };
 
-TEST_F(KubernetesApiTest, AsksWithItsTokenAndGivesTheAnswer) {
+TEST_F(HttpsServiceTest, AsksWithItsTokenAndGivesTheAnswer) {
   TlsServer server(certificate_, Record(OkReply("{\"a\":1}")));
-  KubernetesApi api(At(server));
+  HttpsService api(At(server), kKind);
   const auto reply = api.Get("/openid/v1/jwks");
   ASSERT_THAT(reply, IsOk());
   EXPECT_EQ(reply->status, 200);
-  EXPECT_EQ(reply->body, "{\"a\":1}");
+  EXPECT_EQ(reply->body.Reveal(), "{\"a\":1}");
   EXPECT_THAT(requests_.at(0), AllOf(HasSubstr("GET /openid/v1/jwks HTTP/1.1\r\n"),
-                                     HasSubstr("\r\nAuthorization: Bearer the-brokers-token\r\n")));
+                                     HasSubstr("\r\nAuthorization: Bearer the-brokers-token\r\n"),
+                                     HasSubstr("\r\nX-Kind: service\r\n")));
 }
 
-TEST_F(KubernetesApiTest, PostsJsonAndKeepsItsConnection) {
+TEST_F(HttpsServiceTest, ALongReplyIsWhole) {
+  const std::string text(200'000, 'x');
+  TlsServer server(certificate_, Record(OkReply(text)));
+  HttpsService api(At(server), kKind);
+  const auto reply = api.Get("/");
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->body.Reveal(), text);
+}
+
+TEST_F(HttpsServiceTest, ATokenThatOthersMayReadIsRefusedWhereItMustBePrivate) {
   TlsServer server(certificate_, Record(OkReply("{}")));
-  KubernetesApi api(At(server));
+  HttpsService::Kind kind = kKind;
+  kind.private_token = true;
+  HttpsService api(At(server), kind);
+  std::filesystem::permissions(folder_ / "token", std::filesystem::perms(0640));
+  EXPECT_THAT(api.Get("/"), StatusIs(absl::StatusCode::kFailedPrecondition));
+  std::filesystem::permissions(folder_ / "token", std::filesystem::perms(0600));
+  EXPECT_THAT(api.Get("/"), IsOk());
+}
+
+TEST_F(HttpsServiceTest, PostsJsonAndKeepsItsConnection) {
+  TlsServer server(certificate_, Record(OkReply("{}")));
+  HttpsService api(At(server), kKind);
   for (int i = 0; i < 3; ++i) ASSERT_THAT(api.Post("/review", Secret("{\"spec\":{}}")), IsOk());
   ASSERT_THAT(api.Get("/keys"), IsOk());
   EXPECT_EQ(server.accepted(), 1);
@@ -72,9 +100,9 @@ TEST_F(KubernetesApiTest, PostsJsonAndKeepsItsConnection) {
   EXPECT_THAT(requests_.at(3), AllOf(HasSubstr("GET /keys HTTP/1.1\r\n"), Not(HasSubstr("Content-Type"))));
 }
 
-TEST_F(KubernetesApiTest, ItsTokenIsReadForEachRequest) {
+TEST_F(HttpsServiceTest, ItsTokenIsReadForEachRequest) {
   TlsServer server(certificate_, Record(OkReply("{}")));
-  KubernetesApi api(At(server));
+  HttpsService api(At(server), kKind);
   ASSERT_THAT(api.Get("/"), IsOk());
   WriteFile(folder_ / "token", "another");
   ASSERT_THAT(api.Get("/"), IsOk());
@@ -87,19 +115,19 @@ TEST_F(KubernetesApiTest, ItsTokenIsReadForEachRequest) {
   EXPECT_FALSE(api.Get("/").ok());
 }
 
-TEST_F(KubernetesApiTest, NoTokenGoesToWhomItsAuthoritiesDoNotVouchFor) {
+TEST_F(HttpsServiceTest, NoTokenGoesToWhomItsAuthoritiesDoNotVouchFor) {
   TlsServer other(TestCa("Test CA").IssueServer("localhost"), Record(OkReply("{}")));
   TlsServer misnamed(ca_.IssueServer("elsewhere"), Record(OkReply("{}")));
   for (const TlsServer* const server : {&other, &misnamed}) {
-    KubernetesApi api(At(*server));
+    HttpsService api(At(*server), kKind);
     EXPECT_THAT(api.Get("/"), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("did not answer")));
   }
   EXPECT_TRUE(requests_.empty());
 }
 
-TEST_F(KubernetesApiTest, OtherAuthoritiesCountFromTheNextRequestOn) {
+TEST_F(HttpsServiceTest, OtherAuthoritiesCountFromTheNextRequestOn) {
   TlsServer server(certificate_, Record(OkReply("{}")));
-  KubernetesApi api(At(server));
+  HttpsService api(At(server), kKind);
   ASSERT_THAT(api.Get("/"), IsOk());
   WriteFile(folder_ / "ca.crt", TestCa("Other").root());
   EXPECT_THAT(api.Get("/"), StatusIs(absl::StatusCode::kUnavailable));
@@ -107,13 +135,13 @@ TEST_F(KubernetesApiTest, OtherAuthoritiesCountFromTheNextRequestOn) {
   EXPECT_THAT(api.Get("/"), IsOk());
 }
 
-TEST_F(KubernetesApiTest, RedirectsAndProxiesAreNotFollowed) {
+TEST_F(HttpsServiceTest, RedirectsAndProxiesAreNotFollowed) {
   TlsServer elsewhere(certificate_, Record(OkReply("{}")));
   TlsServer server(certificate_, AnswerAll(fmt::format("HTTP/1.1 302 Found\r\nLocation: https://localhost:{}/\r\n"
                                                        "Content-Length: 0\r\n\r\n",
                                                        elsewhere.port())));
   setenv("https_proxy", fmt::format("https://localhost:{}", elsewhere.port()).c_str(), 1);
-  KubernetesApi api(At(server));
+  HttpsService api(At(server), kKind);
   const auto reply = api.Get("/");
   unsetenv("https_proxy");
   ASSERT_THAT(reply, IsOk());
@@ -121,19 +149,19 @@ TEST_F(KubernetesApiTest, RedirectsAndProxiesAreNotFollowed) {
   EXPECT_EQ(elsewhere.accepted(), 0);
 }
 
-TEST_F(KubernetesApiTest, ARepliesLengthAndTimeAreBounded) {
+TEST_F(HttpsServiceTest, ARepliesLengthAndTimeAreBounded) {
   TlsServer large(certificate_, AnswerAll(OkReply(std::string(300'000, ' '))));
-  KubernetesApi api(At(large));
+  HttpsService api(At(large), kKind);
   EXPECT_THAT(api.Get("/"), StatusIs(absl::StatusCode::kUnavailable));
   TlsServer silent(certificate_, [](TlsServer::Session& session) {
     session.ReadRequest();
     session.AwaitClose();
   });
-  KubernetesApi::Options options = At(silent);
+  HttpsService::Options options = At(silent);
   options.timeout = absl::Milliseconds(100);
-  KubernetesApi slow(options);
+  HttpsService slow(options, kKind);
   EXPECT_THAT(slow.Get("/"), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("did not answer")));
 }
 
 }  // namespace
-}  // namespace lmbroker::identity
+}  // namespace lmbroker

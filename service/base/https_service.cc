@@ -1,10 +1,10 @@
-#include "service/identity/kubernetes_api.h"
+#include "service/base/https_service.h"
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstddef>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,16 +14,15 @@
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 
-namespace lmbroker::identity {
+namespace lmbroker {
 namespace {
 
-constexpr std::size_t kMostReplyBytes = std::size_t{256} << 10;
 constexpr std::size_t kMostTokenBytes = std::size_t{16} << 10;
 constexpr std::size_t kMostIdle = 4;
-constexpr std::string_view kBearer = "Authorization: Bearer ";
+constexpr std::size_t kFirstBodyBytes = std::size_t{4} << 10;
 constexpr const char* kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";
 
-// Header lines for one request. libcurl's copies are wiped, since one holds the broker's token.
+// Header lines for one request. libcurl's copies are wiped, since one holds the token.
 class HeaderLines {
  public:
   HeaderLines() = default;
@@ -49,11 +48,42 @@ class HeaderLines {
   curl_slist* lines_ = nullptr;
 };
 
-std::size_t AppendBody(const char* data, std::size_t, std::size_t size, void* to) {
-  std::string& body = *static_cast<std::string*>(to);
-  if (body.size() + size > kMostReplyBytes) return 0;  // ends the transfer
-  body.append(data, size);
-  return size;
+// A reply as it comes.
+class Body {
+ public:
+  explicit Body(std::size_t most) : most_(most) {}
+
+  Secret Take() const { return Secret(bytes_.Reveal().substr(0, size_)); }
+
+  // False when it becomes too long.
+  bool Append(std::string_view piece) {
+    if (piece.size() > most_ - size_) return false;
+    if (piece.size() > bytes_.size() - size_) {
+      Secret larger = Secret::WithSize(std::min(most_, std::max(2 * bytes_.size(), size_ + piece.size())));
+      bytes_.Reveal().copy(larger.data(), size_);
+      bytes_ = std::move(larger);
+    }
+    piece.copy(bytes_.data() + size_, piece.size());
+    size_ += piece.size();
+    return true;
+  }
+
+ private:
+  const std::size_t most_;
+  Secret bytes_ = Secret::WithSize(std::min(most_, kFirstBodyBytes));
+  std::size_t size_ = 0;
+};
+
+std::size_t AppendBody(const char* data, std::size_t, std::size_t size, void* body) {
+  return static_cast<Body*>(body)->Append({data, size}) ? size : 0;  // 0 ends the transfer
+}
+
+// Of a file whose mode is not judged.
+absl::StatusOr<Secret> ReadSharedToken(const std::string& path) {
+  ASSIGN_OR_RETURN(std::string content, ReadFile(path, kMostTokenBytes));
+  Secret token(content);
+  Wipe(content.data(), content.size());
+  return token;
 }
 
 std::string StateOf(const std::string& path) {
@@ -62,12 +92,12 @@ std::string StateOf(const std::string& path) {
   return fmt::format("{}:{}:{}.{}", status.st_ino, status.st_size, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
 }
 
-// One transfer with the same handle may reuse its connection.
-bool SetOptions(CURL* handle, const KubernetesApi::Options& options) {
-  bool good = true;
+bool SetOptions(CURL* handle, const HttpsService::Options& options) {
+  bool good = handle != nullptr;
   const auto set = [&](CURLoption option, auto value) {
     good = good && curl_easy_setopt(handle, option, value) == CURLE_OK;
   };
+  const auto timeout = static_cast<long>(absl::ToInt64Milliseconds(options.timeout));
   set(CURLOPT_PROTOCOLS_STR, "https");
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_PROXY, "");  // also none of the environment
@@ -77,8 +107,8 @@ bool SetOptions(CURL* handle, const KubernetesApi::Options& options) {
   set(CURLOPT_CAINFO, options.ca.empty() ? kSystemBundle : options.ca.c_str());
   set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(options.timeout)));
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(options.timeout)));
+  set(CURLOPT_TIMEOUT_MS, timeout);
+  set(CURLOPT_CONNECTTIMEOUT_MS, timeout);
   set(CURLOPT_WRITEFUNCTION, &AppendBody);
   set(CURLOPT_USERAGENT, "lmbroker");
   return good;
@@ -86,69 +116,68 @@ bool SetOptions(CURL* handle, const KubernetesApi::Options& options) {
 
 }  // namespace
 
-KubernetesApi::KubernetesApi(Options options) : options_(std::move(options)) {
+HttpsService::HttpsService(Options options, const Kind& kind) : options_(std::move(options)), kind_(kind) {
   curl_global_init(CURL_GLOBAL_DEFAULT);  // counts; if it fails, so does every handle
   std::signal(SIGPIPE, SIG_IGN);          // NOLINT(cert-err33-c): SIGPIPE can always be ignored
 }
 
-absl::StatusOr<ApiReply> KubernetesApi::Get(std::string_view path) { return Send(path, nullptr); }
+absl::StatusOr<HttpsReply> HttpsService::Get(std::string_view path) { return Send(path, nullptr); }
 
-absl::StatusOr<ApiReply> KubernetesApi::Post(std::string_view path, const Secret& json) { return Send(path, &json); }
+absl::StatusOr<HttpsReply> HttpsService::Post(std::string_view path, const Secret& json) { return Send(path, &json); }
 
-absl::StatusOr<ApiReply> KubernetesApi::Send(std::string_view path, const Secret* json) {
-  ASSIGN_OR_RETURN(const Secret authorization, Authorization());
+absl::StatusOr<HttpsReply> HttpsService::Send(std::string_view path, const Secret* json) {
+  ASSIGN_OR_RETURN(const Secret token_line, TokenLine());
   Handle handle = TakeHandle();
   HeaderLines headers;
-  bool good = handle != nullptr && SetOptions(handle.get(), options_) && headers.Add("Accept: application/json");
+  bool good = SetOptions(handle.get(), options_) && headers.Add("Accept: application/json");
+  if (kind_.header != nullptr) good = good && headers.Add(kind_.header);
   // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it ends in a NUL
-  if (!authorization.empty()) good = good && headers.Add(authorization.Reveal().data());
+  if (!token_line.empty()) good = good && headers.Add(token_line.Reveal().data());
   if (json != nullptr) good = good && headers.Add("Content-Type: application/json");
-  if (!good) return absl::ResourceExhaustedError("libcurl cannot be set up");
+  if (!good) return absl::UnavailableError("libcurl cannot be set up");
   CURL* const easy = handle.get();
   const std::string url = options_.address + std::string(path);
-  ApiReply reply;
+  Body body(kind_.most_reply_bytes);
   std::array<char, CURL_ERROR_SIZE> problem{};
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &reply.body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, problem.data());
   if (json != nullptr) {
-    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its size is said, too; libcurl makes no copy
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, json->Reveal().data());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(json->size()));
+    const std::string_view text = json->Reveal();
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(text.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text.data());  // libcurl makes no copy
   }
   const CURLcode code = curl_easy_perform(easy);
   ERR_clear_error();
   if (code != CURLE_OK) {
     const std::string why = problem.front() == '\0' ? curl_easy_strerror(code) : problem.data();
-    return absl::UnavailableError(fmt::format("the Kubernetes API at {} did not answer: {}", options_.address, why));
+    return absl::UnavailableError(fmt::format("{} at {} did not answer: {}", kind_.name, options_.address, why));
   }
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  reply.status = static_cast<int>(status);
   GiveBack(std::move(handle));
-  return reply;
+  return HttpsReply{.status = static_cast<int>(status), .body = body.Take()};
 }
 
 // The whole header line, with a NUL behind it; empty when there is no token to send.
-absl::StatusOr<Secret> KubernetesApi::Authorization() const {
-  if (options_.token_file.empty()) return Secret();
-  // Kubernetes mounts tokens so that the pod's group may read them: the mode is not judged here.
-  ASSIGN_OR_RETURN(std::string content, ReadFile(options_.token_file, kMostTokenBytes));
-  const Secret token(content);
-  Wipe(content.data(), content.size());
-  std::string_view text = token.Reveal();
+absl::StatusOr<Secret> HttpsService::TokenLine() const {
+  const std::string& file = options_.token_file;
+  if (file.empty()) return Secret();
+  absl::StatusOr<Secret> token = kind_.private_token ? ReadSecretFile(file, kMostTokenBytes) : ReadSharedToken(file);
+  if (!token.ok()) return absl::FailedPreconditionError(token.status().message());
+  std::string_view text = token->Reveal();
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
   if (text.empty() || HasControl(text)) {
-    return absl::FailedPreconditionError(fmt::format("{} holds no token", options_.token_file));
+    return absl::FailedPreconditionError(fmt::format("{} holds no token", file));
   }
-  Secret line = Secret::WithSize(kBearer.size() + text.size() + 1);
-  kBearer.copy(line.data(), kBearer.size());
-  text.copy(line.data() + kBearer.size(), text.size());
+  Secret line = Secret::WithSize(kind_.token_header.size() + text.size() + 1);
+  kind_.token_header.copy(line.data(), kind_.token_header.size());
+  text.copy(line.data() + kind_.token_header.size(), text.size());
   return line;
 }
 
-KubernetesApi::Handle KubernetesApi::TakeHandle() {
+HttpsService::Handle HttpsService::TakeHandle() {
   std::vector<Handle> outdated;
   const MutexLock lock(mutex_);
   if (std::string now = StateOf(options_.ca); now != authorities_) {  // their connections were judged by other ones
@@ -162,10 +191,10 @@ KubernetesApi::Handle KubernetesApi::TakeHandle() {
 }
 
 // Forgets all of the request but its connection.
-void KubernetesApi::GiveBack(Handle handle) {
+void HttpsService::GiveBack(Handle handle) {
   curl_easy_reset(handle.get());
   const MutexLock lock(mutex_);
   if (idle_.size() < kMostIdle) idle_.push_back(std::move(handle));
 }
 
-}  // namespace lmbroker::identity
+}  // namespace lmbroker
