@@ -41,11 +41,11 @@ absl::StatusOr<RingLock> RingLock::Make(const Secret& passphrase, Random& random
 RingLock RingLock::Derive(const Secret& passphrase, const ScryptParameters& parameters) {
   Secret key = Secret::WithSize(Aead::kKeyBytes);
   const std::string_view password = passphrase.Reveal();
-  CheckOpenssl(EVP_PBE_scrypt(password.data(), password.size(),
-                              reinterpret_cast<const unsigned char*>(parameters.salt.data()), parameters.salt.size(),
-                              parameters.n, parameters.r, parameters.p, kMostMemory,
-                              reinterpret_cast<unsigned char*>(key.data()), key.size()) == 1,
-               "EVP_PBE_scrypt");
+  CheckOpenssl(
+      EVP_PBE_scrypt(password.data(), password.size(), reinterpret_cast<const unsigned char*>(parameters.salt.data()),
+                     parameters.salt.size(), parameters.n, parameters.r, parameters.p, kMostMemory,
+                     reinterpret_cast<unsigned char*>(key.data()), key.size()) == 1,
+      "EVP_PBE_scrypt");
   return {parameters, std::move(key)};
 }
 
