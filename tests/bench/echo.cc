@@ -1,12 +1,15 @@
 // A bare gRPC server: what a call costs that gRPC carries and nobody looks at. Forward answers with the body that it
-// was sent. It has the broker's TLS, channel arguments, allocator and number of threads, and nothing else of it.
+// was sent, or with an error and as many bytes of details as a refusal of the broker has, when the path is /refused. It
+// has the broker's TLS, channel arguments, allocator and number of threads, and nothing else of it.
 //
 //   bench_echo CERTIFICATE KEY CLIENT_CA      prints its port
 
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include <grpcpp/grpcpp.h>
@@ -23,6 +26,10 @@ using lmbroker::v1::ForwardResponse;
 using Service = lmbroker::v1::ForwardService::AsyncService;
 
 constexpr int kAwaitedCalls = 64;
+// As long as what the broker says to a caller without a grant.
+constexpr const char* kMessage =
+    "The broker's policy has no grant with which this caller may send this request; ask its operators for one.";
+constexpr std::size_t kDetailBytes = 290;
 
 // One call, from before it comes until its answer is out. Its address is the tag of both events.
 class Echo {
@@ -37,6 +44,10 @@ class Echo {
     }
     Await(service_, queue_);
     answered_ = true;
+    if (request_.path() == "/refused") {
+      responder_.FinishWithError({grpc::StatusCode::PERMISSION_DENIED, kMessage, std::string(kDetailBytes, 'd')}, this);
+      return;
+    }
     ForwardResponse response;
     response.set_status(200);
     *response.mutable_body() = std::move(*request_.mutable_body());

@@ -16,7 +16,9 @@ class Limits:
 
     def __init__(self, stand, ingest, read):
         self.stand, self.ingest, self.read = stand, ingest, read
-        self.echo_cpu, self.echo_rate, self.refusals, self.pairs, self.pair_cpu = [], [], [], [], []
+        self.refused = load.forward_request("forward-refused", "GET", "/refused")
+        self.echo_cpu, self.echo_rate, self.echo_refusals, self.refusals = [], [], [], []
+        self.pairs, self.pair_cpu = [], []
 
     def measure(self, calls):
         echo_door, stranger_door = self.stand.ports["ECHO_DOOR"], self.stand.ports["STRANGER_DOOR"]
@@ -25,6 +27,7 @@ class Limits:
         self.echo_cpu.append((self.stand.echo.cpu_us() - before) / calls)
 
         self.echo_rate.append(load.full(echo_door, self.read, calls))
+        self.echo_refusals.append(load.full(echo_door, self.refused, calls))
         portal_before, refused_before = self.stand.upstream_requests(), self.stand.counters()[NO_GRANT]
         self.refusals.append(load.full(stranger_door, self.read, calls))
         refused = self.stand.counters()[NO_GRANT] - refused_before
@@ -43,6 +46,10 @@ class Limits:
 
     def refusals_to_echo(self):
         return [mine / its for mine, its in zip(self.refusals, self.echo_rate)]
+
+    def echo_refusals_to_echo(self):
+        """What gRPC itself leaves of the rate when the answer is an error."""
+        return [error / good for error, good in zip(self.echo_refusals, self.echo_rate)]
 
 
 def rss_growth(stand, rows, minutes, calls):

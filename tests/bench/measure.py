@@ -49,7 +49,7 @@ def report(options, rows, limits):
     print(f"bare gRPC with the ingest POST's message: CPU {spread(limits.echo_cpu, 0)} µs,"
           f" ÷ nginx {spread(floor, 2)}: the floor")
     print(f"refusals: {spread(limits.refusals, 0)}/s; bare gRPC echo of the same message:"
-          f" {spread(limits.echo_rate, 0)}/s")
+          f" {spread(limits.echo_rate, 0)}/s, and {spread(limits.echo_refusals, 0)}/s when it answers with an error")
     print(f"audit: {spread(limits.pairs, 0)} pairs/s of 64 callers, CPU of a pair {spread(limits.pair_cpu, 1)} µs")
 
 
@@ -63,6 +63,7 @@ def named_values(rows, limits, growth):
         "added_p50_ingest_ms": middle(ingest.added(ingest.idle)),
         "added_p50_management_beyond_fdatasync_ms": middle(management.added_beyond_sync()),
         "refused_percent": 100 * sum(sum(row.refused.values()) for row in rows) / sum(row.calls for row in rows),
+        "echo_refusals_to_echo": middle(limits.echo_refusals_to_echo()),
         "ratio_cpu_get": middle(get.cpu_ratios()),
         "ratio_cpu_ingest": middle(ingest.cpu_ratios()),
         "ratio_cpu_management": middle(management.cpu_ratios()),
