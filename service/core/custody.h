@@ -106,8 +106,8 @@ class Custody {
   // Forgets a token that is gone at the portal, and the credential bound to it. OK when neither is known. SEALED.
   absl::Status ForgetToken(const TokenName& token);
 
-  // The steps of a rotation that change what is held, each as store::Store has it. A rotation is of one thread at a time.
-  // UNKNOWN_CREDENTIAL, SEALED.
+  // The steps of a rotation that change what is held, each as store::Store has it. A rotation is of one thread at a
+  // time. UNKNOWN_CREDENTIAL, SEALED.
   absl::Status BeginRotation(const store::Rotation& rotation);
   // Seals the new secret.
   absl::Status StoreRotation(const store::Rotation& rotation, const store::TokenRecord& token, const Secret& secret);
@@ -116,8 +116,8 @@ class Custody {
   // Whether some call still has a key. Expires with the last one.
   using Use = std::weak_ptr<const LockoutGuard>;
   // Lookup gives the new key from now on; calls in flight keep the old one, of which the answer is the use.
-  // CREDENTIAL_DISABLED, and nothing is changed: the old token is known to be disabled at the portal by now. UNKNOWN_TOKEN:
-  // the new one was forgotten meanwhile.
+  // CREDENTIAL_DISABLED, and nothing is changed: the old token is known to be disabled at the portal by now.
+  // UNKNOWN_TOKEN: the new one was forgotten meanwhile.
   absl::StatusOr<Use> PromoteRotation(const store::Rotation& rotation);
   absl::Status EndRotation(const store::Rotation& rotation);
   // Whether the credential still is what the rotation began with.

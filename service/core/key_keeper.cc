@@ -206,8 +206,8 @@ absl::Status KeyKeeper::RewrapValues(std::uint32_t primary) {
     absl::Status status;
     if (value.secret.key_version != primary) {
       absl::StatusOr<crypto::SealedSecret> again = envelope.Rewrap(value.secret, crypto::ValueBinding{value.name});
-      status =
-          again.ok() ? parts_.store.ReplaceSealedValue({.name = value.name, .secret = *std::move(again)}) : again.status();
+      status = again.ok() ? parts_.store.ReplaceSealedValue({.name = value.name, .secret = *std::move(again)})
+                          : again.status();
     }
     if (status.ok()) ++wrapped.done;
     first.Update(status);

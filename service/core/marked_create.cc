@@ -32,8 +32,7 @@ absl::StatusOr<portal::LmCreatedToken> PostMarked(PortalSession session, http::C
 
 absl::StatusOr<int> DeleteMarked(PortalSession& session, const AdminName& admin, TokenType type,
                                  std::string_view marker) {
-  ASSIGN_OR_RETURN(const std::vector<portal::LmToken> tokens,
-                   ReadTokens(session, {.admin = admin.id(), .type = type}));
+  ASSIGN_OR_RETURN(const std::vector<portal::LmToken> tokens, ReadTokens(session, {.admin = admin.id(), .type = type}));
   int deleted = 0;
   for (const portal::LmToken& token : tokens) {
     if (token.note != marker) continue;

@@ -57,9 +57,10 @@ class PortalSession {
     std::string rule;
     std::string request_id;
   };
-  // For what is left of that call's work: with the portal's master, in `time`, whatever the policy says by now, since what
-  // was begun must come to its end. Writes no record, as a detached one. `cancelled` ends it, and must when the keys are
-  // recalled (Custody::recalled). UNKNOWN_PORTAL, NO_MASTER, SEALED, CREDENTIAL_DISABLED, CREDENTIAL_QUARANTINED.
+  // For what is left of that call's work: with the portal's master, in `time`, whatever the policy says by now, since
+  // what was begun must come to its end. Writes no record, as a detached one. `cancelled` ends it, and must when the
+  // keys are recalled (Custody::recalled). UNKNOWN_PORTAL, NO_MASTER, SEALED, CREDENTIAL_DISABLED,
+  // CREDENTIAL_QUARANTINED.
   static absl::StatusOr<PortalSession> Resume(const Parts& parts, const Origin& origin, absl::Duration time,
                                               std::stop_token cancelled);
 

@@ -46,11 +46,12 @@ absl::Status Replaced(const store::Rotation& rotation) {
 }
 
 absl::Status DoesNotWork(const store::Rotation& rotation) {
-  return Refuse(Reason::kPortalError,
-                fmt::format("The portal does not take the new key of {}, so the broker deleted its token again and keeps "
-                            "the old one; probe the credential, and repeat the request.",
-                            rotation.credential.ToString()),
-                {.metadata = {{"cause", "WRONG_KEY_OR_DISABLED"}}});
+  return Refuse(
+      Reason::kPortalError,
+      fmt::format("The portal does not take the new key of {}, so the broker deleted its token again and keeps "
+                  "the old one; probe the credential, and repeat the request.",
+                  rotation.credential.ToString()),
+      {.metadata = {{"cause", "WRONG_KEY_OR_DISABLED"}}});
 }
 
 RotationProgress Open(absl::Status cause) { return {.state = State::kOpen, .cause = std::move(cause)}; }
@@ -141,9 +142,8 @@ RotationProgress RotationSteps::Finish(PortalSession& session, store::Rotation& 
 absl::Status RotationSteps::Enable(PortalSession& session, const store::Rotation& rotation,
                                    std::optional<portal::LmToken>& token) const {
   const std::int32_t admin = rotation.retiring.admin().id();
-  ASSIGN_OR_RETURN(
-      http::CanonicalRequest request,
-      portal::PatchNoteAndStatus(admin, rotation.token->id(), rotation.note, TokenStatus::kEnabled));
+  ASSIGN_OR_RETURN(http::CanonicalRequest request,
+                   portal::PatchNoteAndStatus(admin, rotation.token->id(), rotation.note, TokenStatus::kEnabled));
   ASSIGN_OR_RETURN(http::Response reply,
                    session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken));
   absl::StatusOr<portal::LmToken> parsed = portal::ParseToken(std::move(reply), rotation.type, admin);
@@ -157,9 +157,8 @@ absl::StatusOr<bool> RotationSteps::Works(PortalSession& session, const store::R
     ASSIGN_OR_RETURN(std::shared_ptr<const Custody::Entry> entry, parts_.custody.FindStored(rotation));
     const bool master = entry->record.master;
     ASSIGN_OR_RETURN(http::CanonicalRequest probe, portal::ProbeKey(master));
-    ASSIGN_OR_RETURN(const http::Response reply, session.With(std::move(entry))
-                                                     .Probing()
-                                                     .Exchange(std::move(probe), portal::Effect::kRepeatable));
+    ASSIGN_OR_RETURN(const http::Response reply,
+                     session.With(std::move(entry)).Probing().Exchange(std::move(probe), portal::Effect::kRepeatable));
     const absl::Status verdict = portal::CheckReply(reply, portal::Effect::kRepeatable, Reason::kPortalError);
     if (verdict.ok()) return true;
     // Who may not read devices has a good key all the same; who is to manage tokens must be able to.
@@ -213,8 +212,7 @@ bool RotationSteps::IsDue(const store::Rotation& rotation) const {
 }
 
 absl::Status RotationSteps::Watch(PortalSession& session, store::Rotation& rotation) const {
-  ASSIGN_OR_RETURN(const std::optional<portal::LmToken> token,
-                   FindToken(session, parts_.store, rotation.retiring));
+  ASSIGN_OR_RETURN(const std::optional<portal::LmToken> token, FindToken(session, parts_.store, rotation.retiring));
   if (!token.has_value()) return End(rotation);
   // Somebody enabled it again, and so keeps it; or somebody used it meanwhile.
   if (token->status == TokenStatus::kEnabled || token->last_used_on != rotation.last_used_on) {

@@ -54,17 +54,17 @@ class RotationSteps {
     Logger& logger;
   };
 
-  // How long a disabled token must not have been used before it is deleted, by the portal's clock: time for whoever else
-  // had its key to complain, and for an operator to enable it again, which keeps it. Longer than the half hour for which
-  // LM takes a signature.
+  // How long a disabled token must not have been used before it is deleted, by the portal's clock: time for whoever
+  // else had its key to complain, and for an operator to enable it again, which keeps it. Longer than the half hour for
+  // which LM takes a signature.
   static constexpr absl::Duration kGrace = absl::Hours(1);
 
   explicit RotationSteps(const Parts& parts) : parts_(parts) {}
 
   // From kIntended, where nothing was sent yet, with the POST of the new token.
   RotationProgress Start(PortalSession& session, store::Rotation& rotation, http::CanonicalRequest post) const;
-  // The same for one that was found in the store, in kIntended or kStored: of the former nobody knows whether the POST was
-  // sent, so it is given up.
+  // The same for one that was found in the store, in kIntended or kStored: of the former nobody knows whether the POST
+  // was sent, so it is given up.
   RotationProgress GoOn(PortalSession& session, store::Rotation& rotation) const;
 
   // From kPromoted: disables the old token. OK when the rotation is in kRetiring or ended.

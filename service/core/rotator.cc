@@ -21,8 +21,8 @@ using State = RotationProgress::State;
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
 // A call waits so long for those that still use the old key; most take less than a second.
 constexpr absl::Duration kPatience = absl::Seconds(5);
-// A call that has a key for longer was authenticated long ago, or waits and can be signed anew by its caller; an old token
-// is not left enabled for its sake.
+// A call that has a key for longer was authenticated long ago, or waits and can be signed anew by its caller; an old
+// token is not left enabled for its sake.
 constexpr absl::Duration kLongestUse = absl::Minutes(15);
 
 absl::Status NotInCustody(std::string_view what) { return Refuse(Reason::kNotInCustody, what); }
@@ -30,19 +30,21 @@ absl::Status NotInCustody(std::string_view what) { return Refuse(Reason::kNotInC
 absl::Status StillOpen(const CredentialName& name, const absl::Status& cause) {
   auto metadata = WithCause(cause);
   metadata["credential"] = name.ToString();
-  return Refuse(Reason::kOutcomeUnknown,
-                fmt::format("The rotation of {} has begun and is not done yet; the broker goes on in the background, and "
-                            "either key is good meanwhile: repeat the request to see how it ended.",
-                            name.ToString()),
-                {.metadata = std::move(metadata)});
+  return Refuse(
+      Reason::kOutcomeUnknown,
+      fmt::format("The rotation of {} has begun and is not done yet; the broker goes on in the background, and "
+                  "either key is good meanwhile: repeat the request to see how it ended.",
+                  name.ToString()),
+      {.metadata = std::move(metadata)});
 }
 
 absl::Status NotYet(const CredentialName& name) {
-  return Refuse(Reason::kQueueFull,
-                fmt::format("{} is being rotated, or calls still use the key that it had before, and a credential has two "
-                            "tokens at most; repeat the request after the delay.",
-                            name.ToString()),
-                {.retry_after = kPatience});
+  return Refuse(
+      Reason::kQueueFull,
+      fmt::format("{} is being rotated, or calls still use the key that it had before, and a credential has two "
+                  "tokens at most; repeat the request after the delay.",
+                  name.ToString()),
+      {.retry_after = kPatience});
 }
 
 // Beside what the portal refuses: what would leave somebody without a key, or with one that was not his.
@@ -50,9 +52,10 @@ absl::Status CheckCanRotate(const Custody& custody, const store::CredentialRecor
                             const portal::LmToken& old) {
   const TokenName token = NameOf(credential.name.portal(), old);
   if (old.type != credential.type || (!credential.access_id.empty() && credential.access_id != old.access_id)) {
-    return NotInCustody(fmt::format("{} was imported as the key of {}, which has another access id; delete the credential "
-                                    "and import it again with its own token.",
-                                    credential.name.ToString(), token.ToString()));
+    return NotInCustody(
+        fmt::format("{} was imported as the key of {}, which has another access id; delete the credential "
+                    "and import it again with its own token.",
+                    credential.name.ToString(), token.ToString()));
   }
   if (old.status == TokenStatus::kDisabled) {
     return Refuse(Reason::kCredentialDisabled,
@@ -102,14 +105,16 @@ absl::StatusOr<RotatedToken> Rotator::RotateToken(CallContext& context, const To
   if (!known.ok() && !IsRefusal(known.status(), Reason::kUnknownToken)) return known.status();
   if (!found.token.has_value()) return UnknownToken(name);
   if (!known.ok()) {
-    return NotInCustody(fmt::format("The broker did not create {} and cannot rotate it by its name; where it is imported, "
-                                    "an operator can rotate its credential.",
-                                    name.ToString()));
+    return NotInCustody(
+        fmt::format("The broker did not create {} and cannot rotate it by its name; where it is imported, "
+                    "an operator can rotate its credential.",
+                    name.ToString()));
   }
   if (known->custody == store::TokenCustody::kHandedOver) {
-    return NotInCustody(fmt::format("The secret of {} was handed over and not kept; create another token, and delete "
-                                    "this one when nobody uses it any more.",
-                                    name.ToString()));
+    return NotInCustody(
+        fmt::format("The secret of {} was handed over and not kept; create another token, and delete "
+                    "this one when nobody uses it any more.",
+                    name.ToString()));
   }
   if (!known->credential.has_value()) return Successor(found.session, name);
   ASSIGN_OR_RETURN(store::CredentialRecord credential, parts_.custody.Describe(*known->credential));
@@ -120,8 +125,11 @@ absl::StatusOr<RotatedToken> Rotator::RotateToken(CallContext& context, const To
                                                   .post = std::move(post),
                                                   .rule = found.grant.rule()}));
   if (!done.token.has_value()) return Successor(found.session, name);
-  ASSIGN_OR_RETURN(Token token, WithCustody(parts_.store, name.portal(), *std::move(done.token)));
-  return RotatedToken{.token = std::move(token), .retiring = name};
+  return RotatedToken{.token = {.name = NameOf(name.portal(), *done.token),
+                                .lm = *std::move(done.token),
+                                .holder = TokenHolder::kBroker,
+                                .credential = known->credential},
+                      .retiring = name};
 }
 
 absl::StatusOr<store::CredentialRecord> Rotator::RotateCredential(CallContext& context, const CredentialName& name) {
@@ -134,9 +142,10 @@ absl::StatusOr<store::CredentialRecord> Rotator::RotateCredential(CallContext& c
   RETURN_IF_ERROR(parts_.portal.portals.Check(portal));
   ASSIGN_OR_RETURN(store::CredentialRecord credential, parts_.custody.Describe(name));
   if (!credential.token.has_value()) {
-    return NotInCustody(fmt::format("The broker does not know which token of the portal {} is the key of; delete the "
-                                    "credential and import it again with `token`.",
-                                    name.ToString()));
+    return NotInCustody(
+        fmt::format("The broker does not know which token of the portal {} is the key of; delete the "
+                    "credential and import it again with `token`.",
+                    name.ToString()));
   }
   const TokenName old = *credential.token;
   std::string marker = NewMarker(parts_.random);
@@ -221,14 +230,15 @@ void Rotator::Retire(CallContext& context, PortalSession& session, store::Rotati
 
 absl::StatusOr<RotatedToken> Rotator::Successor(PortalSession& session, const TokenName& name) {
   ASSIGN_OR_RETURN(const std::optional<store::Rotation> rotation, FindRotation([&](const store::Rotation& each) {
-                     const bool promoted = each.phase == store::RotationPhase::kPromoted ||
-                                           each.phase == store::RotationPhase::kRetiring;
+                     const bool promoted =
+                         each.phase == store::RotationPhase::kPromoted || each.phase == store::RotationPhase::kRetiring;
                      return each.retiring == name && promoted;
                    }));
   if (!rotation.has_value()) {
-    return NotInCustody(fmt::format("No credential of the broker has the secret of {} any more; create another token, and "
-                                    "delete this one.",
-                                    name.ToString()));
+    return NotInCustody(
+        fmt::format("No credential of the broker has the secret of {} any more; create another token, and "
+                    "delete this one.",
+                    name.ToString()));
   }
   ASSIGN_OR_RETURN(std::optional<portal::LmToken> found, FindToken(session, parts_.store, *rotation->token));
   if (!found.has_value()) return UnknownToken(*rotation->token);
@@ -268,8 +278,7 @@ absl::StatusOr<Rotator::Claim> Rotator::AwaitClaim(CallContext& context, const C
 
 void Rotator::KeepUse(const store::Rotation& rotation, Custody::Use use) {
   const MutexLock lock(mutex_);
-  old_keys_.insert_or_assign(rotation.marker,
-                             OldKey{.use = std::move(use), .since = parts_.portal.clock.Monotonic()});
+  old_keys_.insert_or_assign(rotation.marker, OldKey{.use = std::move(use), .since = parts_.portal.clock.Monotonic()});
 }
 
 // Of keys of an earlier run nobody has any.

@@ -38,8 +38,8 @@ struct RotatedToken {
 };
 
 // Rotation of credentials, those of portals' masters included: both RPCs, and what is left to do after them. A rotation
-// is a row of the store (store::Rotation) on which one thread at a time takes the steps of RotationSteps: the call's that
-// began it, as far as its time allows, and the background's from there on, also after a restart.
+// is a row of the store (store::Rotation) on which one thread at a time takes the steps of RotationSteps: the call's
+// that began it, as far as its time allows, and the background's from there on, also after a restart.
 //
 // A second call for a credential joins a rotation that is under way, and gets its result: a repeat after a lost answer
 // finds out, and never makes a third token. Once the old token is disabled the credential can be rotated again.
@@ -139,8 +139,8 @@ class Rotator {
   std::stop_source stopping_;
   mutable Mutex mutex_;
   std::set<CredentialName> claimed_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, OldKey> old_keys_ ABSL_GUARDED_BY(mutex_);     // by marker
-  std::map<std::string, BackOff> back_offs_ ABSL_GUARDED_BY(mutex_);   // by marker
+  std::map<std::string, OldKey> old_keys_ ABSL_GUARDED_BY(mutex_);    // by marker
+  std::map<std::string, BackOff> back_offs_ ABSL_GUARDED_BY(mutex_);  // by marker
   absl::Duration next_look_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 

@@ -85,14 +85,13 @@ absl::Status Rotator::Step(store::Rotation& rotation) {
   const auto end = [&ends] { ends.request_stop(); };
   const std::stop_callback<std::function<void()>> stopped(stopping_.get_token(), end);
   const std::stop_callback<std::function<void()>> recalled(parts_.custody.recalled(), end);
-  ASSIGN_OR_RETURN(PortalSession session,
-                   PortalSession::Resume(parts_.portal,
-                                         {.portal = rotation.credential.portal(),
-                                          .verb = policy::Verb::kRotate,
-                                          .caller = rotation.caller,
-                                          .rule = rotation.rule,
-                                          .request_id = rotation.request_id},
-                                         kStepTime, ends.get_token()));
+  ASSIGN_OR_RETURN(PortalSession session, PortalSession::Resume(parts_.portal,
+                                                                {.portal = rotation.credential.portal(),
+                                                                 .verb = policy::Verb::kRotate,
+                                                                 .caller = rotation.caller,
+                                                                 .rule = rotation.rule,
+                                                                 .request_id = rotation.request_id},
+                                                                kStepTime, ends.get_token()));
   if (rotation.phase == store::RotationPhase::kRetiring) return steps_.Watch(session, rotation);
   if (rotation.phase == store::RotationPhase::kPromoted) return steps_.Disable(session, rotation);
   const RotationProgress progress = steps_.GoOn(session, rotation);

@@ -40,9 +40,9 @@ struct FoundToken {
   std::optional<portal::LmToken> token;
 };
 
-// Authorises, begins the session in which `main` will be sent, and looks the token up. LM's changes do not say which type
-// a token is, and grants may be for one type, so this is done before anything is changed. Who may see one type alone is
-// not told whether a token of the other exists; but what is gone is deleted, whoever asks.
+// Authorises, begins the session in which `main` will be sent, and looks the token up. LM's changes do not say which
+// type a token is, and grants may be for one type, so this is done before anything is changed. Who may see one type
+// alone is not told whether a token of the other exists; but what is gone is deleted, whoever asks.
 absl::StatusOr<FoundToken> FindForCaller(const PortalSession::Parts& parts, store::Store& store, Custody& custody,
                                          CallContext& context, policy::Verb verb, const TokenName& name,
                                          const http::CanonicalRequest& main);

@@ -12,7 +12,7 @@ namespace lmbroker::store {
 namespace {
 
 // The columns of a row, in the order of ReadRotation.
-#define LMBROKER_ROTATION_COLUMNS                                                                                   \
+#define LMBROKER_ROTATION_COLUMNS                                                                                    \
   "marker, portal, credential, admin, retiring_id, type, note, version, caller, rule, request_id, phase, token_id, " \
   "last_used_on, still_since, create_time"
 
@@ -26,8 +26,7 @@ absl::StatusOr<Rotation> ReadRotation(Statement& row) {
   ASSIGN_OR_RETURN(CredentialName credential, CredentialFromColumns(portal, row.TakeText()));
   const std::int64_t admin = row.TakeInteger();
   ASSIGN_OR_RETURN(TokenName retiring, TokenFromColumns(portal, admin, row.TakeInteger()));
-  Rotation rotation{
-      .marker = std::move(marker), .credential = std::move(credential), .retiring = std::move(retiring)};
+  Rotation rotation{.marker = std::move(marker), .credential = std::move(credential), .retiring = std::move(retiring)};
   if (!FromColumn(row.TakeText(), rotation.type)) return BadRow();
   rotation.note = row.TakeText();
   rotation.version = row.TakeInteger();

@@ -73,14 +73,14 @@ class Store {
   // under RotationSecretName.
   virtual absl::Status StoreRotation(std::string_view marker, const TokenRecord& token, const SealedValue& secret) = 0;
   // kStored becomes kPromoted: `credential`, with the new secret, takes the place of the one that it was; the new token
-  // is bound to it, and counts for whoever created the old one; that is unbound, and known to be the broker's even if it
-  // was imported; the sealed value goes.
+  // is bound to it, and counts for whoever created the old one; that is unbound, and known to be the broker's even if
+  // it was imported; the sealed value goes.
   virtual absl::Status PromoteRotation(std::string_view marker, const CredentialRecord& credential) = 0;
   // kPromoted becomes kRetiring, and stays so: how the retiring token, which is disabled, was found.
   virtual absl::Status NoteRetiring(std::string_view marker, const std::optional<absl::Time>& last_used_on,
                                     absl::Time still_since) = 0;
-  // The rotation is over, and forgotten. Before kPromoted it is given up: the new token and the sealed value go, and the
-  // credential is kActive again. From then on the retiring token goes. OK when the marker is unknown.
+  // The rotation is over, and forgotten. Before kPromoted it is given up: the new token and the sealed value go, and
+  // the credential is kActive again. From then on the retiring token goes. OK when the marker is unknown.
   virtual absl::Status EndRotation(std::string_view marker) = 0;
   // Those that have not ended, oldest first.
   virtual absl::StatusOr<std::vector<Rotation>> ListRotations() = 0;

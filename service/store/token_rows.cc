@@ -81,11 +81,8 @@ absl::Status DeleteTokenRow(const Database& database, const TokenName& name) {
 absl::Status BindTokenRow(const Database& database, const TokenName& name, const CredentialName& credential) {
   ASSIGN_OR_RETURN(Statement update,
                    database.Prepare("UPDATE tokens SET credential = ? WHERE portal = ? AND admin = ? AND id = ?"));
-  RETURN_IF_ERROR(update.Text(credential.id())
-                      .Text(name.portal().id())
-                      .Integer(name.admin().id())
-                      .Integer(name.id())
-                      .Run());
+  RETURN_IF_ERROR(
+      update.Text(credential.id()).Text(name.portal().id()).Integer(name.admin().id()).Integer(name.id()).Run());
   if (database.changes() == 1) return absl::OkStatus();
   return Refuse(Reason::kUnknownToken, fmt::format("The broker's store knows {} no more.", name.ToString()));
 }

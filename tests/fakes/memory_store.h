@@ -52,6 +52,12 @@ class MemoryStore final : public store::Store {
     bad_calls_ = bad;
   }
 
+  // Asked at each call, under the store's lock: whether it fails in the same way.
+  void FailWhen(std::function<bool()> failing) {
+    const MutexLock lock(mutex_);
+    failing_ = std::move(failing);
+  }
+
   absl::Status InsertCredential(const store::CredentialRecord& record) override {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Change());
@@ -314,6 +320,7 @@ class MemoryStore final : public store::Store {
   }
 
   absl::Status Call() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (failing_ && failing_()) return Refuse(Reason::kStoreUnavailable, "The test made the store fail.");
     if (good_calls_ > 0) {
       --good_calls_;
     } else if (bad_calls_ > 0) {
@@ -362,6 +369,7 @@ class MemoryStore final : public store::Store {
   Mutex mutex_;
   int good_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int bad_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<bool()> failing_ ABSL_GUARDED_BY(mutex_);
   bool locked_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, store::SealedSecret> sealed_values_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string, std::less<>> settings_ ABSL_GUARDED_BY(mutex_);
