@@ -140,6 +140,7 @@ absl::StatusOr<store::CredentialRecord> Rotator::RotateCredential(CallContext& c
                    parts_.portal.policy.Get()->AuthorizeOperator(context.caller, portal));
   context.audit.fields().rule = grant.rule();
   RETURN_IF_ERROR(parts_.portal.portals.Check(portal));
+  RETURN_IF_ERROR(parts_.custody.Find(name).status());  // SEALED before what could be told of it
   ASSIGN_OR_RETURN(store::CredentialRecord credential, parts_.custody.Describe(name));
   if (!credential.token.has_value()) {
     return NotInCustody(

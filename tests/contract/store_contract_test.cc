@@ -504,7 +504,9 @@ TEST_P(StoreContract, RotationThatIsGivenUpLeavesTheCredentialAsItWas) {
   for (const bool stored : {false, true}) {
     ASSERT_THAT(store_->BeginRotation(MakeRotation("m", reader_, token_)), IsOk());
     const TokenName next = Token("acme", 32, 42);
-    if (stored) ASSERT_THAT(store_->StoreRotation("m", NewToken(next), NewSecret("m")), IsOk());
+    if (stored) {
+      ASSERT_THAT(store_->StoreRotation("m", NewToken(next), NewSecret("m")), IsOk());
+    }
     ASSERT_THAT(store_->EndRotation("m"), IsOk());
     before.state = CredentialState::kActive;
     ExpectSame(*store_->GetCredential(reader_), before);

@@ -106,7 +106,9 @@ class World final : public RotationTest {
     ASSERT_THAT(entry, IsOk());
     EXPECT_TRUE(IsTaken((*entry)->key)) << "locked out";
     EXPECT_LE(LiveOf(admin_), 2);
-    if (held_ != nullptr) EXPECT_TRUE(IsTaken(held_->key)) << "a call in flight has lost its key";
+    if (held_ != nullptr) {
+      EXPECT_TRUE(IsTaken(held_->key)) << "a call in flight has lost its key";
+    }
   }
 
   // The process ends, if it has died, and another one begins; perhaps twice.
@@ -143,10 +145,16 @@ class World final : public RotationTest {
     const auto record = store_.GetCredential(name_);
     ASSERT_THAT(record, IsOk());
     EXPECT_EQ(record->state, store::CredentialState::kActive);
-    if (answer.ok()) EXPECT_EQ(record->version, 2);
+    if (answer.ok()) {
+      EXPECT_EQ(record->version, 2);
+    }
     const bool clear = !answer.ok() && !IsRefusal(answer, Reason::kOutcomeUnknown);
-    if (clear && plan_.what != Plan::What::kDeath) EXPECT_EQ(record->version, 1) << answer;
-    if (plan_.what == Plan::What::kKey) EXPECT_EQ(record->version, 1);
+    if (clear && plan_.what != Plan::What::kDeath) {
+      EXPECT_EQ(record->version, 1) << answer;
+    }
+    if (plan_.what == Plan::What::kKey) {
+      EXPECT_EQ(record->version, 1);
+    }
     const auto rows = TokensOf(admin_);
     ASSERT_THAT(rows, SizeIs(1));
     EXPECT_EQ(record->token, Token41(admin_, rows[0].id));
@@ -163,7 +171,9 @@ class World final : public RotationTest {
     EXPECT_EQ((*memory)->key.secret.Reveal(), (*stored)->key.secret.Reveal());
     const auto tokens = store_.ListTokens(Acme());
     for (const store::TokenRecord& token : *tokens) EXPECT_TRUE(token.credential.has_value()) << token.name.ToString();
-    if (plan_.what != Plan::What::kKey) EXPECT_EQ(portal_.refusals(), 0) << "some call was made with a bad key";
+    if (plan_.what != Plan::What::kKey) {
+      EXPECT_EQ(portal_.refusals(), 0) << "some call was made with a bad key";
+    }
   }
 
   const Plan plan_;

@@ -244,7 +244,9 @@ TEST_F(RotatorTest, TokenCountsForWhoeverCreatedTheFirstOne) {
 
 TEST_F(RotatorTest, CredentialThatIsDeletedMeanwhileLeavesNoToken) {
   portal_.OnRequest([&](const std::string& line) {
-    if (line.starts_with("POST")) ASSERT_THAT(custody_->Remove(Credential("reader")), IsOk());
+    if (line.starts_with("POST")) {
+      ASSERT_THAT(custody_->Remove(Credential("reader")), IsOk());
+    }
   });
   EXPECT_THAT(RotateToken(Token41()), RefusedWith(Reason::kUnknownCredential));
   EXPECT_THAT(TokensOf(32), SizeIs(1));  // the old one: its credential alone was deleted
