@@ -76,6 +76,7 @@ class World final : public RotationTest {
  private:
   void TestBody() override {}
 
+  const Plan plan_;
   const CredentialName name_ = Credential(plan_.master ? "root" : "reader");
   const std::int32_t admin_ = plan_.master ? 33 : 32;
 
@@ -176,7 +177,6 @@ class World final : public RotationTest {
     }
   }
 
-  const Plan plan_;
   int place_ = 0;
   int death_at_ = 0;
   bool dead_ = false;
