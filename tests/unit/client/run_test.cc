@@ -199,7 +199,7 @@ TEST_F(RunTest, RotateSendsTheNameAndShowsWhatHasTakenItsPlace) {
   const Ran credential = Lmbroker({"credential", "rotate", "acme/acme-root"});
   EXPECT_EQ(credential.code, kDone) << credential.err;
   EXPECT_EQ(Text(broker_.credentials.rotate.request), R"(name: "portals/acme/credentials/acme-root")");
-  EXPECT_THAT(credential.out, HasSubstr("version     2"));
+  EXPECT_THAT(credential.out, HasSubstr("version    2"));
 }
 
 TEST_F(RunTest, ForwardSendsTheCallInOrder) {
