@@ -115,23 +115,25 @@ RotationProgress RotationSteps::GoOn(PortalSession& session, store::Rotation& ro
 }
 
 RotationProgress RotationSteps::Finish(PortalSession& session, store::Rotation& rotation) const {
-  if (!parts_.custody.Stands(rotation)) return GiveUp(session, rotation, Replaced(rotation));
+  if (!rotation.token.has_value()) return Open(Refuse(Reason::kInternal, "A rotation has no token to go on with."));
+  const TokenName token = *rotation.token;
+  if (!parts_.custody.Stands(rotation)) return GiveUp(session, rotation, token, Replaced(rotation));
   RotationProgress progress;
-  const absl::Status enabled = Enable(session, rotation, progress.token);
-  if (IsFinal(enabled)) return GiveUp(session, rotation, enabled);
+  const absl::Status enabled = Enable(session, rotation, token, progress.token);
+  if (IsFinal(enabled)) return GiveUp(session, rotation, token, enabled);
   if (!enabled.ok()) return Open(enabled);
   const absl::StatusOr<bool> works = Works(session, rotation);
-  if (IsRefusal(works.status(), Reason::kUnknownToken)) return GiveUp(session, rotation, works.status());
+  if (IsRefusal(works.status(), Reason::kUnknownToken)) return GiveUp(session, rotation, token, works.status());
   if (!works.ok()) return Open(works.status());
-  if (!*works) return GiveUp(session, rotation, DoesNotWork(rotation));
+  if (!*works) return GiveUp(session, rotation, token, DoesNotWork(rotation));
   absl::StatusOr<Custody::Use> use = parts_.custody.PromoteRotation(rotation);
   if (IsRefusal(use.status(), Reason::kCredentialDisabled) || IsRefusal(use.status(), Reason::kUnknownToken)) {
-    return GiveUp(session, rotation, use.status());
+    return GiveUp(session, rotation, token, use.status());
   }
   if (!use.ok()) return Open(use.status());
   rotation.phase = store::RotationPhase::kPromoted;
   parts_.logger.Info("credential_rotated", {{"credential", rotation.credential.ToString()},
-                                            {"token", rotation.token->ToString()},
+                                            {"token", token.ToString()},
                                             {"retiring", rotation.retiring.ToString()},
                                             {"version", rotation.version}});
   progress.state = State::kPromoted;
@@ -139,11 +141,11 @@ RotationProgress RotationSteps::Finish(PortalSession& session, store::Rotation& 
   return progress;
 }
 
-absl::Status RotationSteps::Enable(PortalSession& session, const store::Rotation& rotation,
+absl::Status RotationSteps::Enable(PortalSession& session, const store::Rotation& rotation, const TokenName& name,
                                    std::optional<portal::LmToken>& token) const {
   const std::int32_t admin = rotation.retiring.admin().id();
   ASSIGN_OR_RETURN(http::CanonicalRequest request,
-                   portal::PatchNoteAndStatus(admin, rotation.token->id(), rotation.note, TokenStatus::kEnabled));
+                   portal::PatchNoteAndStatus(admin, name.id(), rotation.note, TokenStatus::kEnabled));
   ASSIGN_OR_RETURN(http::Response reply,
                    session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken));
   absl::StatusOr<portal::LmToken> parsed = portal::ParseToken(std::move(reply), rotation.type, admin);
@@ -159,7 +161,7 @@ absl::StatusOr<bool> RotationSteps::Works(PortalSession& session, const store::R
     ASSIGN_OR_RETURN(http::CanonicalRequest probe, portal::ProbeKey(master));
     ASSIGN_OR_RETURN(const http::Response reply,
                      session.With(std::move(entry)).Probing().Exchange(std::move(probe), portal::Effect::kRepeatable));
-    const absl::Status verdict = portal::CheckReply(reply, portal::Effect::kRepeatable, Reason::kPortalError);
+    absl::Status verdict = portal::CheckReply(reply, portal::Effect::kRepeatable, Reason::kPortalError);
     if (verdict.ok()) return true;
     // Who may not read devices has a good key all the same; who is to manage tokens must be able to.
     if (IsRefusal(verdict, Reason::kPortalDenied)) return !master;
@@ -169,9 +171,9 @@ absl::StatusOr<bool> RotationSteps::Works(PortalSession& session, const store::R
   }
 }
 
-RotationProgress RotationSteps::GiveUp(PortalSession& session, const store::Rotation& rotation,
+RotationProgress RotationSteps::GiveUp(PortalSession& session, const store::Rotation& rotation, const TokenName& token,
                                        const absl::Status& cause) const {
-  if (const absl::Status deleted = DeleteAtPortal(session, *rotation.token); !deleted.ok()) return Open(deleted);
+  if (const absl::Status deleted = DeleteAtPortal(session, token); !deleted.ok()) return Open(deleted);
   if (const absl::Status ended = End(rotation); !ended.ok()) return Open(ended);
   return {.state = State::kGivenUp, .cause = cause};
 }

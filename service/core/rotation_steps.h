@@ -81,10 +81,11 @@ class RotationSteps {
   RotationProgress AfterFailedPost(PortalSession& session, const store::Rotation& rotation,
                                    const absl::Status& failure) const;
   RotationProgress Finish(PortalSession& session, store::Rotation& rotation) const;
-  absl::Status Enable(PortalSession& session, const store::Rotation& rotation,
+  absl::Status Enable(PortalSession& session, const store::Rotation& rotation, const TokenName& name,
                       std::optional<portal::LmToken>& token) const;
   absl::StatusOr<bool> Works(PortalSession& session, const store::Rotation& rotation) const;
-  RotationProgress GiveUp(PortalSession& session, const store::Rotation& rotation, const absl::Status& cause) const;
+  RotationProgress GiveUp(PortalSession& session, const store::Rotation& rotation, const TokenName& token,
+                          const absl::Status& cause) const;
   absl::Status End(const store::Rotation& rotation) const;
   absl::Status Note(store::Rotation& rotation, const std::optional<absl::Time>& last_used_on) const;
   absl::Time PortalTime(const PortalName& portal) const;

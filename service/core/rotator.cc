@@ -116,8 +116,9 @@ absl::StatusOr<RotatedToken> Rotator::RotateToken(CallContext& context, const To
                     "this one when nobody uses it any more.",
                     name.ToString()));
   }
-  if (!known->credential.has_value()) return Successor(found.session, name);
-  ASSIGN_OR_RETURN(store::CredentialRecord credential, parts_.custody.Describe(*known->credential));
+  const std::optional<CredentialName>& handle = known->credential;
+  if (!handle.has_value()) return Successor(found.session, name);
+  ASSIGN_OR_RETURN(store::CredentialRecord credential, parts_.custody.Describe(*handle));
   ASSIGN_OR_RETURN(RotationProgress done, Rotate(context, found.session,
                                                  {.credential = std::move(credential),
                                                   .old = *std::move(found.token),
@@ -128,7 +129,7 @@ absl::StatusOr<RotatedToken> Rotator::RotateToken(CallContext& context, const To
   return RotatedToken{.token = {.name = NameOf(name.portal(), *done.token),
                                 .lm = *std::move(done.token),
                                 .holder = TokenHolder::kBroker,
-                                .credential = known->credential},
+                                .credential = handle},
                       .retiring = name};
 }
 
@@ -235,14 +236,15 @@ absl::StatusOr<RotatedToken> Rotator::Successor(PortalSession& session, const To
                          each.phase == store::RotationPhase::kPromoted || each.phase == store::RotationPhase::kRetiring;
                      return each.retiring == name && promoted;
                    }));
-  if (!rotation.has_value()) {
+  const std::optional<TokenName> next = rotation.has_value() ? rotation->token : std::nullopt;
+  if (!next.has_value()) {
     return NotInCustody(
         fmt::format("No credential of the broker has the secret of {} any more; create another token, and "
                     "delete this one.",
                     name.ToString()));
   }
-  ASSIGN_OR_RETURN(std::optional<portal::LmToken> found, FindToken(session, parts_.store, *rotation->token));
-  if (!found.has_value()) return UnknownToken(*rotation->token);
+  ASSIGN_OR_RETURN(std::optional<portal::LmToken> found, FindToken(session, parts_.store, *next));
+  if (!found.has_value()) return UnknownToken(*next);
   ASSIGN_OR_RETURN(Token token, WithCustody(parts_.store, name.portal(), *std::move(found)));
   return RotatedToken{.token = std::move(token), .retiring = name};
 }

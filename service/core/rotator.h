@@ -81,7 +81,7 @@ class Rotator {
   class Claim {
    public:
     Claim(Rotator& rotator, CredentialName name) : rotator_(&rotator), name_(std::move(name)) {}
-    Claim(Claim&& other) noexcept : rotator_(std::exchange(other.rotator_, nullptr)), name_(other.name_) {}
+    Claim(Claim&& other) noexcept : rotator_(std::exchange(other.rotator_, nullptr)), name_(std::move(other.name_)) {}
     Claim& operator=(Claim&&) = delete;
     ~Claim() {
       if (rotator_ != nullptr) rotator_->GiveBack(name_);

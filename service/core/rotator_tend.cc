@@ -72,10 +72,11 @@ bool Rotator::TendOne(const store::Rotation& rotation) {
   const std::optional<Claim> claim = TryClaim(rotation.credential);
   if (!claim.has_value()) return true;
   // A call may have gone on with it since it was listed.
-  absl::StatusOr<std::optional<store::Rotation>> now =
+  const absl::StatusOr<std::optional<store::Rotation>> found =
       FindRotation([&](const store::Rotation& each) { return each.marker == rotation.marker; });
-  if (!now.ok() || !now->has_value() || !IsTime(**now)) return true;
-  const absl::Status status = Step(**now);
+  std::optional<store::Rotation> now = found.ok() ? *found : std::nullopt;
+  if (!now.has_value() || !IsTime(*now)) return true;
+  const absl::Status status = Step(*now);
   NoteResult(rotation, status);
   return status.ok();
 }
