@@ -33,6 +33,7 @@ absl::StatusOr<bool> HasValues(const Database& database) {
 
 // The credential's new token takes the place of the old one.
 absl::Status SwapTokens(const Database& database, const Rotation& rotation, const CredentialRecord& before) {
+  if (!rotation.token.has_value()) return Refuse(Reason::kInternal, "A rotation without a token was to be promoted.");
   RETURN_IF_ERROR(UnbindTokenRows(database, rotation.credential));
   RETURN_IF_ERROR(BindTokenRow(database, *rotation.token, rotation.credential));
   RETURN_IF_ERROR(MoveCreateRow(database, rotation.retiring, *rotation.token));
