@@ -212,7 +212,7 @@ class RotationUnderLoadTest(RotationCase):
         try:
             for number in range(_ROTATIONS):
                 name = ROOT if number % 5 == 4 else READER
-                credential = self.rotate(name)
+                credential = self.rotate_in_the_end(name)
                 promoted = time.time()
                 if name == READER:
                     self.assertLess(self.first_use(credential.access_id)["time"] - promoted, 1)
@@ -226,6 +226,15 @@ class RotationUnderLoadTest(RotationCase):
         self.assertEqual({request["verdict"] for request in self.sent()}, {"good"})
         self.assertEqual(len(self.enabled()), 1)
 
+
+    def rotate_in_the_end(self, name):
+        """A busy machine may be too slow for the audit's 250 ms; nothing was done then."""
+        while True:
+            try:
+                return self.rotate(name)
+            except Refusal as refusal:
+                if refusal.reason != "AUDIT_UNAVAILABLE":
+                    raise
 
     def first_use(self, access_id):
         """The first caller's call with a key, as soon as there is one; the probe asks for the list."""
