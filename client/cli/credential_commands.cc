@@ -107,6 +107,8 @@ void AddCredentialCommands(CLI::App& app, CommandLine& line, Io& io) {
                  Toggle(v1::ENABLED));
   AddNameCommand(noun, line, "disable", "Let no call be signed with it", name, &Stub::ToggleCredential,
                  Toggle(v1::DISABLED));
+  AddNameCommand(noun, line, "rotate", "Give it a new secret, of a new token; a master, too", name,
+                 &Stub::RotateCredential);
   AddNameCommand(noun, line, "delete", "Delete it and its secret; the token at the portal stays", name,
                  &Stub::DeleteCredential);
   AddNameCommand(noun, line, "probe", "Try it with one harmless call", name, &Stub::ProbeCredential);

@@ -133,6 +133,13 @@ std::string ToText(const v1::ListTokensResponse& list) {
   return table.ToString();
 }
 
+std::string ToText(const v1::RotateTokenResponse& rotated) {
+  Fields fields;
+  AddToken(fields, rotated.token());
+  fields.Add("retiring", ShortName(rotated.retiring()));
+  return fields.ToString();
+}
+
 std::string ToText(const v1::Credential& credential) {
   Fields fields;
   fields.Add("name", ShortName(credential.name()));

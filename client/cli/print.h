@@ -16,6 +16,7 @@ namespace lmbroker::cli {
 std::string ToText(const v1::Token& token);
 std::string ToText(const v1::CreateTokenResponse& created);
 std::string ToText(const v1::ListTokensResponse& list);
+std::string ToText(const v1::RotateTokenResponse& rotated);
 std::string ToText(const v1::Credential& credential);
 std::string ToText(const v1::ListCredentialsResponse& list);
 std::string ToText(const v1::ProbeCredentialResponse& probe);

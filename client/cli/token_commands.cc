@@ -123,6 +123,8 @@ void AddTokenCommands(CLI::App& app, CommandLine& line) {
   AddNameCommand(noun, line, "enable", "Switch a token on", name, &Stub::ToggleToken, Toggle(v1::ENABLED));
   AddNameCommand(noun, line, "disable", "Switch a token off", name, &Stub::ToggleToken, Toggle(v1::DISABLED));
   AddNote(noun, line);
+  AddNameCommand(noun, line, "rotate", "Put a new token in its place; the credential keeps its name", name,
+                 &Stub::RotateToken);
   AddNameCommand(noun, line, "delete", "Delete a token at the portal and in the broker", name, &Stub::DeleteToken);
 }
 

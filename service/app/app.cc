@@ -23,6 +23,7 @@ constexpr absl::Duration kPolicyCheck = absl::Seconds(1);
 constexpr absl::Duration kIdentityCheck = absl::Milliseconds(500);
 constexpr absl::Duration kKeyCheck = absl::Seconds(1);
 constexpr absl::Duration kUseSave = absl::Minutes(1);
+constexpr absl::Duration kRotationCheck = absl::Seconds(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
 constexpr Executor::Options kLocalWorkers{.threads = 4, .most_queued = 512};
@@ -167,6 +168,13 @@ App::App(Config config, Opened opened)
           {.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody, .random = *parts_.random}),
       token_admin_({.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody}),
       credential_admin_({.portal = SessionParts(), .custody = *parts_.custody, .random = *parts_.random}),
+      rotator_({.portal = SessionParts(),
+                .store = *parts_.store,
+                .custody = *parts_.custody,
+                .random = *parts_.random,
+                .scheduler = *parts_.loop,
+                .healths = healths_,
+                .logger = *parts_.logger}),
       policy_questions_({.policy = policy_, .portals = portals_, .custody = *parts_.custody, .healths = healths_}),
       local_workers_(kLocalWorkers),
       portal_workers_(kPortalWorkers),
@@ -184,8 +192,8 @@ App::App(Config config, Opened opened)
              .memory = *parts_.memory},
             {.total = config_.listen.in_flight, .per_caller = config_.listen.in_flight_per_caller}),
       forward_service_(edge_, forwarder_, {.body = config_.listen.request_body}),
-      token_service_(edge_, {.create = token_create_, .list = token_list_, .admin = token_admin_}),
-      credential_service_(edge_, credential_admin_),
+      token_service_(edge_, {.create = token_create_, .list = token_list_, .admin = token_admin_, .rotator = rotator_}),
+      credential_service_(edge_, credential_admin_, rotator_),
       policy_service_(edge_, policy_questions_, {.body = config_.listen.request_body}),
       operator_service_(edge_, {.version = LMBROKER_VERSION,
                                 .start_time = start_time_,
@@ -199,7 +207,8 @@ App::App(Config config, Opened opened)
                                 .shadow = has_shadow() ? &shadow_ : nullptr}),
       policy_ticker_(kPolicyCheck, [this] { CheckPolicies(); }),
       key_ticker_(kKeyCheck, [this] { TendKeys(); }),
-      use_ticker_(kUseSave, [this] { SaveUses(); }) {}
+      use_ticker_(kUseSave, [this] { SaveUses(); }),
+      rotation_ticker_(kRotationCheck, [this] { rotator_.Tend(); }) {}
 
 PolicyWatch::Parts App::PolicyWatchParts() {
   return {.logger = *parts_.logger,
@@ -388,6 +397,7 @@ void App::Drain() {
   draining_ = true;
   server_->Quiesce();
   edge_.StartDraining();
+  rotator_.Stop();
   server_->Drain(config_.listen.drain);
   SaveUses();
   parts_.logger->Info("stopped");

@@ -35,6 +35,7 @@
 #include "service/core/policy_holder.h"
 #include "service/core/policy_questions.h"
 #include "service/core/portals.h"
+#include "service/core/rotator.h"
 #include "service/core/shadow_policy.h"
 #include "service/core/shared_reads.h"
 #include "service/core/token_admin.h"
@@ -140,6 +141,7 @@ class App {
   core::TokenList token_list_;
   core::TokenAdmin token_admin_;
   core::CredentialAdmin credential_admin_;
+  core::Rotator rotator_;
   core::PolicyQuestions policy_questions_;
   Executor local_workers_;
   Executor portal_workers_;
@@ -152,6 +154,7 @@ class App {
   Ticker policy_ticker_;
   Ticker key_ticker_;
   Ticker use_ticker_;
+  Ticker rotation_ticker_;
   std::unique_ptr<ListenerTls> listener_tls_;
   std::optional<Ticker> identity_ticker_;
   std::unique_ptr<rpc::Server> server_;

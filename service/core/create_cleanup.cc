@@ -4,34 +4,18 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
-#include "service/core/token_listing.h"
-#include "service/core/token_lookup.h"
+#include "service/core/marked_create.h"
 #include "service/portal/token_requests.h"
 
 namespace lmbroker::core {
 namespace {
 
 constexpr absl::Duration kBackgroundTime = absl::Seconds(60);
-
-std::map<std::string, std::string> WithCause(const absl::Status& cause) {
-  auto metadata = MetadataOf(cause);
-  metadata.erase("field");
-  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata.try_emplace("cause", ReasonName(*reason));
-  return metadata;
-}
-
-// The portal has answered, so it is no longer at work on the request. A gateway's answer says nothing of the portal.
-bool HasEnded(const absl::Status& failure) {
-  const auto metadata = MetadataOf(failure);
-  const auto status = metadata.find("http_status");
-  return status != metadata.end() && status->second != "502" && status->second != "504";
-}
 
 // No later try of the same can do better.
 bool IsFinal(const absl::Status& failure) {
@@ -111,26 +95,11 @@ absl::Status CreateCleanup::Complete(portal::LmToken& token) const {
 }
 
 absl::StatusOr<int> CreateCleanup::DeleteMarked(PortalSession& session) const {
-  ASSIGN_OR_RETURN(const std::vector<portal::LmToken> tokens,
-                   ReadTokens(session, {.admin = intent_.admin.id(), .type = intent_.type}));
-  int deleted = 0;
-  for (const portal::LmToken& token : tokens) {
-    if (token.note != intent_.marker) continue;
-    RETURN_IF_ERROR(Delete(session, TokenName(intent_.admin, token.id)));
-    ++deleted;
-  }
-  return deleted;
-}
-
-absl::Status CreateCleanup::Delete(PortalSession& session, const TokenName& name) const {
-  ASSIGN_OR_RETURN(http::CanonicalRequest request, portal::DeleteToken(name.admin().id(), name.id()));
-  const absl::Status status =
-      session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status();
-  return IsRefusal(status, Reason::kUnknownToken) ? absl::OkStatus() : status;
+  return core::DeleteMarked(session, intent_.admin, intent_.type, intent_.marker);
 }
 
 absl::Status CreateCleanup::TakeBack(PortalSession& session, const TokenName& name) const {
-  RETURN_IF_ERROR(Delete(session, name));
+  RETURN_IF_ERROR(DeleteAtPortal(session, name));
   RETURN_IF_ERROR(parts_.custody.ForgetToken(name));
   End(store::CreatePhase::kAbandoned);
   return absl::OkStatus();

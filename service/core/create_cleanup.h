@@ -45,7 +45,6 @@ class CreateCleanup {
 
  private:
   absl::StatusOr<int> DeleteMarked(PortalSession& session) const;
-  absl::Status Delete(PortalSession& session, const TokenName& name) const;
   absl::Status TakeBack(PortalSession& session, const TokenName& name) const;
   absl::Status SetNoteAndStatus(PortalSession& session, portal::LmToken& token) const;
   void InBackground(absl::AnyInvocable<void(const CreateCleanup&, PortalSession&)> work) const;

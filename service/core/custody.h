@@ -106,6 +106,26 @@ class Custody {
   // Forgets a token that is gone at the portal, and the credential bound to it. OK when neither is known. SEALED.
   absl::Status ForgetToken(const TokenName& token);
 
+  // The steps of a rotation that change what is held, each as store::Store has it. A rotation is of one thread at a
+  // time. UNKNOWN_CREDENTIAL, SEALED.
+  absl::Status BeginRotation(const store::Rotation& rotation);
+  // Seals the new secret.
+  absl::Status StoreRotation(const store::Rotation& rotation, const store::TokenRecord& token, const Secret& secret);
+  // What the credential will be, with the key that is stored for it: to be tried.
+  absl::StatusOr<std::shared_ptr<const Entry>> FindStored(const store::Rotation& rotation) const;
+  // Whether some call still has a key. Expires with the last one.
+  using Use = std::weak_ptr<const LockoutGuard>;
+  // Lookup gives the new key from now on; calls in flight keep the old one, of which the answer is the use.
+  // CREDENTIAL_DISABLED, and nothing is changed: the old token is known to be disabled at the portal by now.
+  // UNKNOWN_TOKEN: the new one was forgotten meanwhile.
+  absl::StatusOr<Use> PromoteRotation(const store::Rotation& rotation);
+  absl::Status EndRotation(const store::Rotation& rotation);
+  // Whether the credential still is what the rotation began with.
+  bool Stands(const store::Rotation& rotation) const;
+
+  // A stop request means that whoever has a key is to let go of it.
+  std::stop_token recalled() const;
+
   // What the portal says of its tokens' status; `tokens` in ascending order of id. Kept in memory only: it makes a
   // refusal clear, the portal makes it safe.
   void LearnTokenStatus(const PortalName& portal, std::span<const portal::LmToken> tokens);
@@ -147,6 +167,8 @@ class Custody {
   // The row as it is to be stored, and as it is shown.
   static store::CredentialRecord Stored(const Row& row);
   static store::CredentialRecord Shown(const Row& row);
+  // Of what is shown; the store has it already.
+  void SetState(const CredentialName& name, store::CredentialState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
   // Writes `record`, the description of what `row` holds, with that row's seal.
   absl::Status Rewrite(const store::CredentialRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
 

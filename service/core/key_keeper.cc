@@ -62,7 +62,8 @@ absl::Status KeyKeeper::PutInForce(crypto::KeySource::Keys keys) {
   const bool was_locked = parts_.custody.locked();
   // The lambda runs within Unlock, under the lock that this function requires.
   absl::Status unlocked = parts_.custody.Unlock(candidate, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    RETURN_IF_ERROR(was_locked ? parts_.store.Unlock(candidate) : CheckValues(candidate));
+    if (was_locked) RETURN_IF_ERROR(parts_.store.Unlock(candidate));
+    RETURN_IF_ERROR(CheckValues(candidate));
     parts_.keys.Set(keys.wrapper);
     return absl::OkStatus();
   });
@@ -205,8 +206,8 @@ absl::Status KeyKeeper::RewrapValues(std::uint32_t primary) {
     absl::Status status;
     if (value.secret.key_version != primary) {
       absl::StatusOr<crypto::SealedSecret> again = envelope.Rewrap(value.secret, crypto::ValueBinding{value.name});
-      status =
-          again.ok() ? parts_.store.PutSealedValue({.name = value.name, .secret = *std::move(again)}) : again.status();
+      status = again.ok() ? parts_.store.ReplaceSealedValue({.name = value.name, .secret = *std::move(again)})
+                          : again.status();
     }
     if (status.ok()) ++wrapped.done;
     first.Update(status);

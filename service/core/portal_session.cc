@@ -67,6 +67,31 @@ PortalSession::PortalSession(const Parts& parts, CallContext& context, policy::T
       deadline_(context.deadline),
       cancelled_(context.cancelled) {}
 
+PortalSession::PortalSession(const Parts& parts, policy::TokenGrant grant, const Origin& origin,
+                             std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
+                             absl::Duration deadline, std::stop_token cancelled)
+    : parts_(parts),
+      record_(nullptr),
+      grant_(std::move(grant)),
+      engine_(std::move(engine)),
+      entry_(std::move(entry)),
+      may_change_(true),
+      caller_(origin.caller),
+      weight_(engine_->BudgetOf({.name = origin.caller}).weight),
+      priority_(PriorityOf(grant_.verb())),
+      request_id_(origin.request_id),
+      deadline_(deadline),
+      cancelled_(std::move(cancelled)) {}
+
+absl::StatusOr<PortalSession> PortalSession::Resume(const Parts& parts, const Origin& origin, absl::Duration time,
+                                                    std::stop_token cancelled) {
+  ASSIGN_OR_RETURN(std::shared_ptr<const Custody::Entry> master, FindMaster(parts, origin.portal));
+  auto engine = parts.policy.Get();
+  policy::TokenGrant grant = engine->GoOn(origin.portal, origin.verb, origin.rule);
+  return PortalSession(parts, std::move(grant), origin, std::move(engine), std::move(master),
+                       parts.clock.Monotonic() + time, std::move(cancelled));
+}
+
 absl::StatusOr<PortalSession> PortalSession::Begin(const Parts& parts, CallContext& context,
                                                    const policy::TokenGrant& grant,
                                                    const http::CanonicalRequest& main) {
@@ -170,6 +195,17 @@ PortalSession PortalSession::Probing() const {
   PortalSession session = Urgent();
   session.probe_ = true;
   return session;
+}
+
+PortalSession PortalSession::With(std::shared_ptr<const Custody::Entry> entry) const {
+  PortalSession session = *this;
+  session.entry_ = std::move(entry);
+  return session;
+}
+
+absl::Status PortalSession::TakeMaster() {
+  ASSIGN_OR_RETURN(entry_, FindMaster(parts_, portal()));
+  return absl::OkStatus();
 }
 
 PortalSession PortalSession::WithShareOfTime(double share) const {

@@ -49,6 +49,21 @@ class PortalSession {
                                                  const policy::TokenGrant& grant, const http::CanonicalRequest& main,
                                                  std::shared_ptr<const Custody::Entry> entry);
 
+  // What an earlier call, perhaps of an earlier run, was allowed and recorded its intent for.
+  struct Origin {
+    PortalName portal;
+    policy::Verb verb;
+    std::string caller;
+    std::string rule;
+    std::string request_id;
+  };
+  // For what is left of that call's work: with the portal's master, in `time`, whatever the policy says by now, since
+  // what was begun must come to its end. Writes no record, as a detached one. `cancelled` ends it, and must when the
+  // keys are recalled (Custody::recalled). UNKNOWN_PORTAL, NO_MASTER, SEALED, CREDENTIAL_DISABLED,
+  // CREDENTIAL_QUARANTINED.
+  static absl::StatusOr<PortalSession> Resume(const Parts& parts, const Origin& origin, absl::Duration time,
+                                              std::stop_token cancelled);
+
   // Sends `request` and waits, as Attempts::Send does; an answer with any HTTP status is a success here. What a repeat
   // does not harm is repeated when it was lost on the way, all else only when the portal has not seen it (law 6). For
   // the portal's rate limit it waits some seconds at most: a wait holds a thread.
@@ -71,9 +86,18 @@ class PortalSession {
   // The same session with an earlier end: at that part of the time that is left.
   PortalSession WithShareOfTime(double share) const;
 
+  // The same session with another key.
+  PortalSession With(std::shared_ptr<const Custody::Entry> entry) const;
+  // Lets go of the key that it has, and goes on with that of the portal's master as it is by now. Errors as of Begin;
+  // then it has what it had.
+  absl::Status TakeMaster();
+
   const PortalName& portal() const { return entry_->record.name.portal(); }
 
  private:
+  PortalSession(const Parts& parts, policy::TokenGrant grant, const Origin& origin,
+                std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
+                absl::Duration deadline, std::stop_token cancelled);
   PortalSession(const Parts& parts, CallContext& context, policy::TokenGrant grant,
                 std::shared_ptr<const policy::Engine> engine, std::shared_ptr<const Custody::Entry> entry,
                 bool may_change, int weight);

@@ -8,7 +8,6 @@
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
-#include "service/core/token_lookup.h"
 #include "service/portal/token_requests.h"
 
 namespace lmbroker::core {
@@ -27,26 +26,9 @@ absl::Status CheckForm(const NoteUpdate& update) {
 
 }  // namespace
 
-absl::StatusOr<TokenAdmin::Found> TokenAdmin::Find(CallContext& context, policy::Verb verb, const TokenName& name,
-                                                   const http::CanonicalRequest& main) {
-  context.audit.fields().resource = name.ToString();
-  policy::TokenQuestion question{.verb = verb, .portal = name.portal(), .admin = name.admin().id()};
-  const auto engine = parts_.portal.policy.Get();
-  ASSIGN_OR_RETURN(const policy::TokenGrant grant, parts_.portal.policy.Authorize(*engine, context.caller, question));
-  ASSIGN_OR_RETURN(PortalSession session, PortalSession::Begin(parts_.portal, context, grant, main));
-  ASSIGN_OR_RETURN(std::optional<portal::LmToken> token, FindToken(session, parts_.store, name));
-  if (token.has_value()) {
-    question.type = token->type;  // only now known: a grant may be for the other type alone
-    RETURN_IF_ERROR(parts_.portal.policy.Authorize(*engine, context.caller, question).status());
-    parts_.custody.LearnTokenStatus(name.portal(), {&*token, 1});
-  } else if (verb != policy::Verb::kDelete) {  // what is gone is deleted, whoever asks
-    // Who may see one type alone is not told whether a token of the other exists.
-    for (const TokenType type : {TokenType::kLmv1, TokenType::kBearer}) {
-      question.type = type;
-      RETURN_IF_ERROR(engine->Authorize(context.caller, question).status());
-    }
-  }
-  return Found{.session = std::move(session), .token = std::move(token)};
+absl::StatusOr<FoundToken> TokenAdmin::Find(CallContext& context, policy::Verb verb, const TokenName& name,
+                                            const http::CanonicalRequest& main) {
+  return FindForCaller(parts_.portal, parts_.store, parts_.custody, context, verb, name, main);
 }
 
 absl::StatusOr<Token> TokenAdmin::View(const TokenName& name, portal::LmToken token) {
@@ -56,7 +38,7 @@ absl::StatusOr<Token> TokenAdmin::View(const TokenName& name, portal::LmToken to
 absl::StatusOr<Token> TokenAdmin::Get(CallContext& context, const TokenName& name) {
   ASSIGN_OR_RETURN(const http::CanonicalRequest main,
                    portal::ListTokens({.admin = name.admin().id(), .only_id = name.id()}));
-  ASSIGN_OR_RETURN(Found found, Find(context, policy::Verb::kGet, name, main));
+  ASSIGN_OR_RETURN(FoundToken found, Find(context, policy::Verb::kGet, name, main));
   if (!found.token.has_value()) return UnknownToken(name);
   return View(name, *std::move(found.token));
 }
@@ -66,7 +48,7 @@ absl::StatusOr<Token> TokenAdmin::UpdateNote(CallContext& context, const NoteUpd
   context.audit.fields().resource = name.ToString();
   RETURN_IF_ERROR(CheckForm(update));
   ASSIGN_OR_RETURN(http::CanonicalRequest patch, portal::PatchNote(name.admin().id(), name.id(), update.note));
-  ASSIGN_OR_RETURN(Found found, Find(context, policy::Verb::kUpdate, name, patch));
+  ASSIGN_OR_RETURN(FoundToken found, Find(context, policy::Verb::kUpdate, name, patch));
   if (!found.token.has_value()) return UnknownToken(name);
   RETURN_IF_ERROR(found.session.Send(std::move(patch), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
   found.token->note = update.note;
@@ -75,7 +57,7 @@ absl::StatusOr<Token> TokenAdmin::UpdateNote(CallContext& context, const NoteUpd
 
 absl::StatusOr<Token> TokenAdmin::Toggle(CallContext& context, const TokenName& name, TokenStatus status) {
   ASSIGN_OR_RETURN(http::CanonicalRequest patch, portal::PatchStatus(name.admin().id(), name.id(), status));
-  ASSIGN_OR_RETURN(Found found, Find(context, policy::Verb::kToggle, name, patch));
+  ASSIGN_OR_RETURN(FoundToken found, Find(context, policy::Verb::kToggle, name, patch));
   if (!found.token.has_value()) return UnknownToken(name);
   // Sent even when the list says that there is nothing to do: it may have been read a moment too early.
   RETURN_IF_ERROR(found.session.Send(std::move(patch), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
@@ -86,7 +68,7 @@ absl::StatusOr<Token> TokenAdmin::Toggle(CallContext& context, const TokenName& 
 
 absl::Status TokenAdmin::Delete(CallContext& context, const TokenName& name) {
   ASSIGN_OR_RETURN(http::CanonicalRequest request, portal::DeleteToken(name.admin().id(), name.id()));
-  ASSIGN_OR_RETURN(Found found, Find(context, policy::Verb::kDelete, name, request));
+  ASSIGN_OR_RETURN(FoundToken found, Find(context, policy::Verb::kDelete, name, request));
   if (found.token.has_value()) {
     const absl::Status deleted =
         found.session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status();

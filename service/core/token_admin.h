@@ -12,6 +12,7 @@
 #include "service/core/custody.h"
 #include "service/core/portal_session.h"
 #include "service/core/token.h"
+#include "service/core/token_lookup.h"
 #include "service/policy/model.h"
 #include "service/store/store.h"
 
@@ -51,14 +52,8 @@ class TokenAdmin {
   absl::Status Delete(CallContext& context, const TokenName& name);
 
  private:
-  struct Found {
-    PortalSession session;
-    std::optional<portal::LmToken> token;
-  };
-
-  // Authorises, begins the session in which `main` will be sent, and looks the token up.
-  absl::StatusOr<Found> Find(CallContext& context, policy::Verb verb, const TokenName& name,
-                             const http::CanonicalRequest& main);
+  absl::StatusOr<FoundToken> Find(CallContext& context, policy::Verb verb, const TokenName& name,
+                                  const http::CanonicalRequest& main);
   absl::StatusOr<Token> View(const TokenName& name, portal::LmToken token);
 
   const Parts parts_;

@@ -9,6 +9,7 @@
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/core/create_cleanup.h"
+#include "service/core/marked_create.h"
 #include "service/core/token_lookup.h"
 #include "service/portal/token_requests.h"
 
@@ -44,17 +45,6 @@ absl::StatusOr<CredentialName> DeriveCredential(const Custody& custody, const To
     ASSIGN_OR_RETURN(name, CredentialName::FromId(token.portal(), fmt::format("{}-{}", base, suffix), "credential_id"));
   }
   return name;
-}
-
-// Step 2. An answer that cannot be read is as good as a lost one.
-absl::StatusOr<portal::LmCreatedToken> Post(PortalSession session, http::CanonicalRequest request,
-                                            const store::CreateIntent& intent) {
-  ASSIGN_OR_RETURN(http::Response reply,
-                   session.Send(std::move(request), portal::Effect::kCreate, Reason::kUnknownAdmin));
-  absl::StatusOr<portal::LmCreatedToken> created =
-      portal::ParseCreatedToken(std::move(reply), intent.type, intent.admin.id());
-  if (created.ok()) return created;
-  return Refuse(Reason::kOutcomeUnknown, std::string(created.status().message()));
 }
 
 // Step 3: the secret is sealed and on disk, or it is the caller's.
@@ -100,7 +90,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
                                                                         .type = wanted.type,
                                                                         .hand_over = wanted.hand_over}));
   RETURN_IF_ERROR(CheckIsFree(parts_.custody, wanted.credential));
-  const store::CreateIntent intent{.marker = fmt::format("lmbroker:{}", RandomUuid(parts_.random)),
+  const store::CreateIntent intent{.marker = NewMarker(parts_.random),
                                    .admin = wanted.parent,
                                    .type = wanted.type,
                                    .note = std::move(wanted.note),
@@ -118,7 +108,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
   RETURN_IF_ERROR(parts_.store.BeginCreate(intent, engine->MostTokensOf(context.caller)));
 
   absl::StatusOr<portal::LmCreatedToken> created =
-      Post(session.WithShareOfTime(kShareForPost), std::move(request), intent);
+      PostMarked(session.WithShareOfTime(kShareForPost), std::move(request), intent.admin, intent.type);
   if (!created.ok()) return cleanup.AfterFailedPost(created.status());
   const TokenName name(intent.admin, created->token.id);
   context.audit.fields().resource = name.ToString();

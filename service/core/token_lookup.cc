@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "service/audit/call_audit.h"
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
@@ -61,6 +62,28 @@ absl::StatusOr<std::optional<portal::LmToken>> FindToken(PortalSession& session,
     if (found != page.tokens.end()) return std::optional(std::move(*found));
   }
   return std::nullopt;
+}
+
+absl::StatusOr<FoundToken> FindForCaller(const PortalSession::Parts& parts, store::Store& store, Custody& custody,
+                                         CallContext& context, policy::Verb verb, const TokenName& name,
+                                         const http::CanonicalRequest& main) {
+  context.audit.fields().resource = name.ToString();
+  policy::TokenQuestion question{.verb = verb, .portal = name.portal(), .admin = name.admin().id()};
+  const auto engine = parts.policy.Get();
+  ASSIGN_OR_RETURN(policy::TokenGrant grant, parts.policy.Authorize(*engine, context.caller, question));
+  ASSIGN_OR_RETURN(PortalSession session, PortalSession::Begin(parts, context, grant, main));
+  ASSIGN_OR_RETURN(std::optional<portal::LmToken> token, FindToken(session, store, name));
+  if (token.has_value()) {
+    question.type = token->type;  // only now known
+    RETURN_IF_ERROR(parts.policy.Authorize(*engine, context.caller, question).status());
+    custody.LearnTokenStatus(name.portal(), {&*token, 1});
+  } else if (verb != policy::Verb::kDelete) {
+    for (const TokenType type : {TokenType::kLmv1, TokenType::kBearer}) {
+      question.type = type;
+      RETURN_IF_ERROR(engine->Authorize(context.caller, question).status());
+    }
+  }
+  return FoundToken{.grant = std::move(grant), .session = std::move(session), .token = std::move(token)};
 }
 
 Token WithRecord(const PortalName& portal, portal::LmToken token, const store::TokenRecord* record) {

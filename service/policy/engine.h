@@ -104,6 +104,10 @@ class Engine {
   // NO_GRANT unless the caller is an operator. The proof is for the broker's own management requests (probe, …).
   absl::StatusOr<TokenGrant> AuthorizeOperator(const Caller& caller, const PortalName& portal) const;
 
+  // The proof anew, for work that it allowed and that must come to its end whatever the policy says by now. `rule` is
+  // what allowed it.
+  TokenGrant GoOn(const PortalName& portal, Verb verb, std::string rule) const;
+
   // A management request that the broker makes itself, in the name of a grant, with the portal's master credential
   // (or, for a probe, the credential probed). Portals must agree; INTERNAL otherwise.
   absl::StatusOr<AuthorizedCall> Administer(const TokenGrant& grant, const CredentialName& credential,

@@ -43,6 +43,11 @@ void CredentialService::TakeCalls(CallQueue& queue) {
       },
       kWrite);
   Serve(
+      edge_, queue, *this, &CredentialService::RequestRotateCredential,
+      "/lmbroker.v1.CredentialService/RotateCredential", kParseName,
+      [this](core::CallContext& call, const CredentialName& name) { return rotator_.RotateCredential(call, name); },
+      kWrite);
+  Serve(
       edge_, queue, *this, &CredentialService::RequestDeleteCredential,
       "/lmbroker.v1.CredentialService/DeleteCredential", kParseName,
       [this](core::CallContext& call, const CredentialName& name) { return Done(admin_.Delete(call, name)); },

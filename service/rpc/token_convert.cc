@@ -89,6 +89,11 @@ absl::StatusOr<ToggleRequest> FromProto(const v1::ToggleTokenRequest& request) {
   return ToggleRequest{.name = std::move(name), .status = *status};
 }
 
+absl::StatusOr<core::TokenRotation> FromProto(const v1::RotateTokenRequest& request) {
+  ASSIGN_OR_RETURN(TokenName name, TokenName::Parse(request.name(), "name"));
+  return core::TokenRotation{.name = std::move(name), .request_id = request.request_id()};
+}
+
 void ToProto(core::Token token, v1::Token& out) {
   portal::LmToken& lm = token.lm;
   out.set_name(token.name.ToString());
@@ -120,6 +125,11 @@ void ToProto(core::CreatedToken created, v1::CreateTokenResponse& out) {
     }
   }
   ToProto(std::move(created.token), *out.mutable_token());
+}
+
+void ToProto(core::RotatedToken rotated, v1::RotateTokenResponse& out) {
+  out.set_retiring(rotated.retiring.ToString());
+  ToProto(std::move(rotated.token), *out.mutable_token());
 }
 
 void ToProto(core::TokenPage page, v1::ListTokensResponse& out) {

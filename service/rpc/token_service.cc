@@ -37,6 +37,12 @@ void TokenService::TakeCalls(CallQueue& queue) {
       },
       kWrite);
   Serve(
+      edge_, queue, *this, &TokenService::RequestRotateToken, "/lmbroker.v1.TokenService/RotateToken", kParse,
+      [this](core::CallContext& call, const core::TokenRotation& rotation) {
+        return parts_.rotator.RotateToken(call, rotation);
+      },
+      kWrite);
+  Serve(
       edge_, queue, *this, &TokenService::RequestDeleteToken, "/lmbroker.v1.TokenService/DeleteToken", kParseName,
       [this](core::CallContext& call, const TokenName& name) { return Done(parts_.admin.Delete(call, name)); },
       kWriteNothing);

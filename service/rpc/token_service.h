@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lmbroker/v1/token_service.grpc.pb.h"
+#include "service/core/rotator.h"
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
@@ -16,6 +17,7 @@ class TokenService final : public v1::TokenService::AsyncService {
     core::TokenCreate& create;
     core::TokenList& list;
     core::TokenAdmin& admin;
+    core::Rotator& rotator;
   };
 
   TokenService(Edge& edge, const Parts& parts) : edge_(edge), parts_(parts) {}

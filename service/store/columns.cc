@@ -25,6 +25,10 @@ constexpr std::array<Row<CreatePhase>, 4> kPhases{{{CreatePhase::kIntended, "INT
                                                    {CreatePhase::kCommitted, "COMMITTED"},
                                                    {CreatePhase::kFinished, "FINISHED"},
                                                    {CreatePhase::kAbandoned, "ABANDONED"}}};
+constexpr std::array<Row<RotationPhase>, 4> kRotationPhases{{{RotationPhase::kIntended, "INTENDED"},
+                                                             {RotationPhase::kStored, "STORED"},
+                                                             {RotationPhase::kPromoted, "PROMOTED"},
+                                                             {RotationPhase::kRetiring, "RETIRING"}}};
 
 template <class Rows, class Enum>
 std::string_view TextOf(const Rows& rows, Enum value) {
@@ -54,12 +58,14 @@ std::string_view ToColumn(TokenStatus value) { return TextOf(kStatuses, value); 
 std::string_view ToColumn(CredentialState value) { return TextOf(kStates, value); }
 std::string_view ToColumn(TokenCustody value) { return TextOf(kCustodies, value); }
 std::string_view ToColumn(CreatePhase value) { return TextOf(kPhases, value); }
+std::string_view ToColumn(RotationPhase value) { return TextOf(kRotationPhases, value); }
 
 bool FromColumn(std::string_view text, TokenType& value) { return ValueOf(kTypes, text, value); }
 bool FromColumn(std::string_view text, TokenStatus& value) { return ValueOf(kStatuses, text, value); }
 bool FromColumn(std::string_view text, CredentialState& value) { return ValueOf(kStates, text, value); }
 bool FromColumn(std::string_view text, TokenCustody& value) { return ValueOf(kCustodies, text, value); }
 bool FromColumn(std::string_view text, CreatePhase& value) { return ValueOf(kPhases, text, value); }
+bool FromColumn(std::string_view text, RotationPhase& value) { return ValueOf(kRotationPhases, text, value); }
 
 absl::Status BadRow() {
   return Refuse(Reason::kStoreUnavailable,

@@ -92,6 +92,12 @@ absl::StatusOr<std::int64_t> CountTokensOfCaller(const Database& database, std::
   return has_row ? count.TakeInteger() : 0;
 }
 
+absl::Status MoveCreateRow(const Database& database, const TokenName& from, const TokenName& to) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE creates SET token_id = ? WHERE portal = ? AND admin = ? AND token_id = ?"));
+  return update.Integer(to.id()).Text(from.portal().id()).Integer(from.admin().id()).Integer(from.id()).Run();
+}
+
 absl::StatusOr<std::vector<CreateIntent>> ListOpenCreateRows(const Database& database) {
   ASSIGN_OR_RETURN(Statement select,
                    database.Prepare("SELECT " LMBROKER_CREATE_COLUMNS

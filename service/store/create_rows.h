@@ -22,6 +22,8 @@ absl::Status SetCreateCommitted(const Database& database, std::string_view marke
 absl::Status SetCreatePhase(const Database& database, std::string_view marker, CreatePhase phase);
 // The tokens that the caller created and that are not deleted, and its creates of which no token is known yet.
 absl::StatusOr<std::int64_t> CountTokensOfCaller(const Database& database, std::string_view caller);
+// The create that made one token is from now on that of another of the same admin. OK when there is none.
+absl::Status MoveCreateRow(const Database& database, const TokenName& from, const TokenName& to);
 // Neither finished nor abandoned, in the order in which they began.
 absl::StatusOr<std::vector<CreateIntent>> ListOpenCreateRows(const Database& database);
 

@@ -114,6 +114,7 @@ absl::Status Integrity::Verify(Origin origin) {
   if (origin == Origin::kRestored) {
     RETURN_IF_ERROR(parts_.database.AllowChanges());
     RETURN_IF_ERROR(ChangeId());
+    RETURN_IF_ERROR(Upgrade());
     return NoteVersion();
   }
   const auto reading = parts_.counter.Read(key_);
@@ -122,7 +123,23 @@ absl::Status Integrity::Verify(Origin origin) {
   RETURN_IF_ERROR(parts_.database.AllowChanges());
   behind_ = reading->counter != state_.counter;
   RETURN_IF_ERROR(CatchUp());
+  RETURN_IF_ERROR(Upgrade());
   return NoteVersion();
+}
+
+// What was verified gets the newest schema, in one change like any other.
+absl::Status Integrity::Upgrade() {
+  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(parts_.database));
+  if (version == kNewestVersion) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(parts_.database));
+  RETURN_IF_ERROR(Migrate(parts_.database));
+  pending_ = state_;
+  ++pending_.counter;
+  ASSIGN_OR_RETURN(pending_.sums, SumTables(parts_.database, key_));
+  RETURN_IF_ERROR(WriteIntegrityRow(parts_.database, key_, parts_.random, pending_));
+  RETURN_IF_ERROR(transaction.Commit());
+  Committed();
+  return CatchUp();
 }
 
 absl::Status Integrity::CheckCounter(const CounterFile::Reading& reading) const {

@@ -55,6 +55,7 @@ class Integrity {
   absl::Status CheckCounter(const CounterFile::Reading& reading) const;
   // The present state becomes that of another store.
   absl::Status ChangeId();
+  absl::Status Upgrade();
   absl::Status NoteVersion();
 
   const Parts parts_;

@@ -100,6 +100,31 @@ CREATE TABLE integrity (
 
 CREATE INDEX creates_by_caller ON creates (caller, phase);
 )sql",
+    // Version 3 rotates credentials. The retiring and the new token are of one admin.
+    R"sql(
+PRAGMA user_version = 3;
+
+CREATE TABLE rotations (
+  sequence      INTEGER PRIMARY KEY,
+  marker        TEXT    NOT NULL UNIQUE,
+  portal        TEXT    NOT NULL,
+  credential    TEXT    NOT NULL,
+  admin         INTEGER NOT NULL,
+  retiring_id   INTEGER NOT NULL,
+  type          TEXT    NOT NULL CHECK (type IN ('LMV1', 'BEARER')),
+  note          TEXT    NOT NULL,
+  version       INTEGER NOT NULL CHECK (version > 1),
+  caller        TEXT    NOT NULL,
+  rule          TEXT    NOT NULL,
+  request_id    TEXT    NOT NULL,
+  phase         TEXT    NOT NULL CHECK (phase IN ('INTENDED', 'STORED', 'PROMOTED', 'RETIRING')),
+  token_id      INTEGER,
+  last_used_on  INTEGER,
+  still_since   INTEGER,
+  create_time   INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX rotations_live ON rotations (portal, credential) WHERE phase IN ('INTENDED', 'STORED', 'PROMOTED');
+)sql",
 };
 static_assert(kSteps.size() == kNewestVersion);
 

@@ -58,4 +58,54 @@ absl::Status CheckEnd(CreatePhase phase) {
                  "a create ends finished or abandoned");
 }
 
+absl::Status CheckRotation(const Rotation& rotation) {
+  RETURN_IF_ERROR(Require(!rotation.marker.empty(), "a rotation has a marker"));
+  RETURN_IF_ERROR(Require(rotation.phase == RotationPhase::kIntended && !rotation.token.has_value() &&
+                              !rotation.still_since.has_value() && !rotation.last_used_on.has_value(),
+                          "a rotation begins as an intent, without a token"));
+  RETURN_IF_ERROR(Require(rotation.version > 1, "a rotation is not the first secret"));
+  return Require(rotation.retiring.portal() == rotation.credential.portal(), "a rotation stays in one portal");
+}
+
+absl::Status CheckRotated(const Rotation& rotation, const CredentialRecord& credential) {
+  return Require(credential.token == rotation.retiring && credential.version == rotation.version - 1,
+                 "a rotation replaces the token and version that the credential has");
+}
+
+absl::Status CheckStored(const Rotation& rotation, const TokenRecord& token, const SealedValue& secret) {
+  RETURN_IF_ERROR(Require(rotation.phase == RotationPhase::kIntended, "a rotation is stored once"));
+  RETURN_IF_ERROR(Require(token.name.admin() == rotation.retiring.admin() && token.type == rotation.type,
+                          "the new token is of the admin and type of the old one"));
+  RETURN_IF_ERROR(Require(token.custody == TokenCustody::kBroker && !token.credential.has_value(),
+                          "the new token is in custody, and not bound before it is promoted"));
+  return Require(secret.name == RotationSecretName(rotation.marker), "the secret of a rotation has its name");
+}
+
+absl::Status CheckPromoted(const Rotation& rotation, const CredentialRecord& before,
+                           const CredentialRecord& credential) {
+  RETURN_IF_ERROR(Require(rotation.phase == RotationPhase::kStored, "what is stored is promoted once"));
+  RETURN_IF_ERROR(CheckRotated(rotation, before));
+  RETURN_IF_ERROR(Require(credential.name == rotation.credential && credential.token == rotation.token &&
+                              credential.version == rotation.version,
+                          "the promoted credential has the new token and version"));
+  return CheckCredential(credential);
+}
+
+bool IsPromoted(const Rotation& rotation) {
+  return rotation.phase == RotationPhase::kPromoted || rotation.phase == RotationPhase::kRetiring;
+}
+
+TokenRecord RetiringRecord(const Rotation& rotation, const CredentialRecord& before) {
+  return {.name = rotation.retiring,
+          .type = before.type,
+          .custody = TokenCustody::kBroker,
+          .credential = std::nullopt,
+          .access_id = before.access_id,
+          .create_time = before.create_time};
+}
+
+absl::Status CheckRetiring(const Rotation& rotation) {
+  return Require(IsPromoted(rotation), "a token retires when another is promoted");
+}
+
 }  // namespace lmbroker::store

@@ -29,4 +29,27 @@ absl::Status CheckCommit(const CreateIntent& intent, const TokenRecord& token,
 // A create ends in kFinished or kAbandoned.
 absl::Status CheckEnd(CreatePhase phase);
 
+// A new rotation: phase kIntended, no token yet, all of it in one portal.
+absl::Status CheckRotation(const Rotation& rotation);
+
+// What the rotation begins with: it has the retiring token, and the version before.
+absl::Status CheckRotated(const Rotation& rotation, const CredentialRecord& credential);
+
+// The step to kStored: the token is of the retiring one's admin, in custody, and bound to nothing; the secret has its
+// name.
+absl::Status CheckStored(const Rotation& rotation, const TokenRecord& token, const SealedValue& secret);
+
+// The step to kPromoted: `credential` is the rotation's, with its token and version, in the place of `before`.
+absl::Status CheckPromoted(const Rotation& rotation, const CredentialRecord& before,
+                           const CredentialRecord& credential);
+
+// Whether the credential has the new token already.
+bool IsPromoted(const Rotation& rotation);
+
+// The retiring token as the broker's own, where it was imported with the credential that `before` describes.
+TokenRecord RetiringRecord(const Rotation& rotation, const CredentialRecord& before);
+
+// The step to kRetiring, or a later look.
+absl::Status CheckRetiring(const Rotation& rotation);
+
 }  // namespace lmbroker::store

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <absl/time/time.h>
 
@@ -67,6 +68,35 @@ struct CreateIntent {
   std::optional<TokenName> token;  // once known
   absl::Time create_time;
 };
+
+// How far the rotation of a credential came (design, section 6). Each step is durable before the next leaves.
+enum class RotationPhase {
+  kIntended,  // written before the POST: a disabled, marked token may exist at the portal
+  kStored,    // the new token's secret is sealed and stored; the credential still has the old one
+  kPromoted,  // the credential has the new one; the old token may still be enabled
+  kRetiring,  // the old token is disabled, and to be deleted once it has stood still
+};
+
+// One token of a credential in the place of another, until the old one is deleted.
+struct Rotation {
+  std::string marker;  // unique; the new token's note at the portal until it is enabled
+  CredentialName credential;
+  TokenName retiring;  // the token that is replaced; its admin is the new one's, too
+  TokenType type = TokenType::kLmv1;
+  std::string note;          // the note to set
+  std::int64_t version = 2;  // of the secret that it brings
+  std::string caller;        // the policy's name of who asked,
+  std::string rule;          // the rule that allowed it,
+  std::string request_id;    // and the request
+  RotationPhase phase = RotationPhase::kIntended;
+  std::optional<TokenName> token;          // the new one, once its secret is stored
+  std::optional<absl::Time> last_used_on;  // of the retiring token, at the last look; the portal's time, as the next is
+  std::optional<absl::Time> still_since;   // since when it is known not to have changed
+  absl::Time create_time;
+};
+
+// The name among the sealed values of the secret that a rotation has stored and not promoted yet.
+inline std::string RotationSecretName(std::string_view marker) { return "rotation " + std::string(marker); }
 
 // A secret of the broker's own, by a name of the program's, sealed under that name (crypto::ValueBinding).
 struct SealedValue {

@@ -8,6 +8,7 @@
 #include "service/store/credential_rows.h"
 #include "service/store/migrations.h"
 #include "service/store/record_rules.h"
+#include "service/store/rotation_rows.h"
 #include "service/store/token_rows.h"
 #include "service/store/value_rows.h"
 
@@ -28,6 +29,29 @@ absl::Status Locked() {
 absl::StatusOr<bool> HasValues(const Database& database) {
   ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(database));
   return version >= kFirstSealedVersion;
+}
+
+// The credential's new token takes the place of the old one.
+absl::Status SwapTokens(const Database& database, const Rotation& rotation, const CredentialRecord& before) {
+  if (!rotation.token.has_value()) return Refuse(Reason::kInternal, "A rotation without a token was to be promoted.");
+  RETURN_IF_ERROR(UnbindTokenRows(database, rotation.credential));
+  RETURN_IF_ERROR(BindTokenRow(database, *rotation.token, rotation.credential));
+  RETURN_IF_ERROR(MoveCreateRow(database, rotation.retiring, *rotation.token));
+  const absl::StatusOr<TokenRecord> known = GetTokenRow(database, rotation.retiring);
+  if (!IsRefusal(known.status(), Reason::kUnknownToken)) return known.status();
+  return InsertTokenRow(database, RetiringRecord(rotation, before));
+}
+
+// What was made for a rotation that is given up.
+absl::Status UndoRotation(const Database& database, const Rotation& rotation) {
+  RETURN_IF_ERROR(DeleteSealedValueRow(database, RotationSecretName(rotation.marker)));
+  if (rotation.token.has_value()) RETURN_IF_ERROR(DeleteTokenRow(database, *rotation.token));
+  absl::StatusOr<CredentialRecord> credential = GetCredentialRow(database, rotation.credential);
+  if (IsRefusal(credential.status(), Reason::kUnknownCredential)) return absl::OkStatus();
+  RETURN_IF_ERROR(credential.status());
+  if (credential->state != CredentialState::kRotating) return absl::OkStatus();
+  credential->state = CredentialState::kActive;
+  return UpdateCredentialRow(database, *credential);
 }
 
 }  // namespace
@@ -147,6 +171,65 @@ absl::StatusOr<std::vector<CreateIntent>> SqliteStore::OpenCreates() {
   return ListOpenCreateRows(database_);
 }
 
+absl::Status SqliteStore::BeginRotation(const Rotation& rotation) {
+  RETURN_IF_ERROR(CheckRotation(rotation));
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(CredentialRecord credential, GetCredentialRow(database, rotation.credential));
+    RETURN_IF_ERROR(CheckRotated(rotation, credential));
+    credential.state = CredentialState::kRotating;
+    RETURN_IF_ERROR(UpdateCredentialRow(database, credential));
+    return InsertRotationRow(database, rotation);
+  });
+}
+
+absl::Status SqliteStore::StoreRotation(std::string_view marker, const TokenRecord& token, const SealedValue& secret) {
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const Rotation rotation, GetRotationRow(database, marker));
+    RETURN_IF_ERROR(CheckStored(rotation, token, secret));
+    RETURN_IF_ERROR(InsertTokenRow(database, token));
+    RETURN_IF_ERROR(PutSealedValueRow(database, secret));
+    return SetRotationStored(database, marker, token.name);
+  });
+}
+
+absl::Status SqliteStore::PromoteRotation(std::string_view marker, const CredentialRecord& credential) {
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const Rotation rotation, GetRotationRow(database, marker));
+    ASSIGN_OR_RETURN(const CredentialRecord before, GetCredentialRow(database, rotation.credential));
+    RETURN_IF_ERROR(CheckPromoted(rotation, before, credential));
+    RETURN_IF_ERROR(UpdateCredentialRow(database, credential));
+    RETURN_IF_ERROR(SwapTokens(database, rotation, before));
+    RETURN_IF_ERROR(DeleteSealedValueRow(database, RotationSecretName(marker)));
+    return SetRotationPromoted(database, marker);
+  });
+}
+
+absl::Status SqliteStore::NoteRetiring(std::string_view marker, const std::optional<absl::Time>& last_used_on,
+                                       absl::Time still_since) {
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const Rotation rotation, GetRotationRow(database, marker));
+    RETURN_IF_ERROR(CheckRetiring(rotation));
+    return SetRotationRetiring(database, marker, last_used_on, still_since);
+  });
+}
+
+absl::Status SqliteStore::EndRotation(std::string_view marker) {
+  return Write([&](const Database& database) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::optional<Rotation> rotation, FindRotationRow(database, marker));
+    if (!rotation.has_value()) return absl::OkStatus();
+    RETURN_IF_ERROR(IsPromoted(*rotation) ? DeleteTokenRow(database, rotation->retiring)
+                                          : UndoRotation(database, *rotation));
+    return DeleteRotationRow(database, marker);
+  });
+}
+
+absl::StatusOr<std::vector<Rotation>> SqliteStore::ListRotations() {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(database_));
+  if (version < kFirstRotatingVersion) return std::vector<Rotation>();
+  return ListRotationRows(database_);
+}
+
 absl::StatusOr<std::vector<SealedValue>> SqliteStore::ListSealedValues() {
   const MutexLock lock(mutex_);
   ASSIGN_OR_RETURN(const bool has_values, HasValues(database_));
@@ -156,6 +239,10 @@ absl::StatusOr<std::vector<SealedValue>> SqliteStore::ListSealedValues() {
 
 absl::Status SqliteStore::PutSealedValue(const SealedValue& value) {
   return Write([&](const Database& database) { return PutSealedValueRow(database, value); });
+}
+
+absl::Status SqliteStore::ReplaceSealedValue(const SealedValue& value) {
+  return Write([&](const Database& database) { return ReplaceSealedValueRow(database, value); });
 }
 
 absl::StatusOr<std::optional<std::string>> SqliteStore::GetSetting(std::string_view name) {

@@ -56,8 +56,17 @@ class SqliteStore final : public Store {
   absl::Status EndCreate(std::string_view marker, CreatePhase phase) override;
   absl::StatusOr<std::vector<CreateIntent>> OpenCreates() override;
 
+  absl::Status BeginRotation(const Rotation& rotation) override;
+  absl::Status StoreRotation(std::string_view marker, const TokenRecord& token, const SealedValue& secret) override;
+  absl::Status PromoteRotation(std::string_view marker, const CredentialRecord& credential) override;
+  absl::Status NoteRetiring(std::string_view marker, const std::optional<absl::Time>& last_used_on,
+                            absl::Time still_since) override;
+  absl::Status EndRotation(std::string_view marker) override;
+  absl::StatusOr<std::vector<Rotation>> ListRotations() override;
+
   absl::StatusOr<std::vector<SealedValue>> ListSealedValues() override;
   absl::Status PutSealedValue(const SealedValue& value) override;
+  absl::Status ReplaceSealedValue(const SealedValue& value) override;
 
   absl::StatusOr<std::optional<std::string>> GetSetting(std::string_view name) override;
   absl::Status PutSetting(std::string_view name, const std::optional<std::string>& value) override;

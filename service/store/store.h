@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include "service/base/names.h"
 #include "service/crypto/envelope.h"
@@ -64,11 +65,33 @@ class Store {
   // Creates that are neither finished nor abandoned, oldest first: what recovery starts from.
   virtual absl::StatusOr<std::vector<CreateIntent>> OpenCreates() = 0;
 
+  // A rotation begins: the durable intent, phase kIntended, and its credential becomes kRotating. The marker must be
+  // new, the credential have the version before and the retiring token, and no other rotation that has not come to
+  // kRetiring. UNKNOWN_CREDENTIAL if there is none.
+  virtual absl::Status BeginRotation(const Rotation& rotation) = 0;
+  // kIntended becomes kStored: the new token appears, without credential yet, and its secret among the sealed values,
+  // under RotationSecretName.
+  virtual absl::Status StoreRotation(std::string_view marker, const TokenRecord& token, const SealedValue& secret) = 0;
+  // kStored becomes kPromoted: `credential`, with the new secret, takes the place of the one that it was; the new token
+  // is bound to it, and counts for whoever created the old one; that is unbound, and known to be the broker's even if
+  // it was imported; the sealed value goes.
+  virtual absl::Status PromoteRotation(std::string_view marker, const CredentialRecord& credential) = 0;
+  // kPromoted becomes kRetiring, and stays so: how the retiring token, which is disabled, was found.
+  virtual absl::Status NoteRetiring(std::string_view marker, const std::optional<absl::Time>& last_used_on,
+                                    absl::Time still_since) = 0;
+  // The rotation is over, and forgotten. Before kPromoted it is given up: the new token and the sealed value go, and
+  // the credential is kActive again. From then on the retiring token goes. OK when the marker is unknown.
+  virtual absl::Status EndRotation(std::string_view marker) = 0;
+  // Those that have not ended, oldest first.
+  virtual absl::StatusOr<std::vector<Rotation>> ListRotations() = 0;
+
   // Secrets of the broker's own, the store's key among them, by name: what is to be wrapped again when the key ring
   // changes, beside the credentials.
   virtual absl::StatusOr<std::vector<SealedValue>> ListSealedValues() = 0;
   // In the place of the one that has the name, if there is one.
   virtual absl::Status PutSealedValue(const SealedValue& value) = 0;
+  // The same, but without effect when there is none by now.
+  virtual absl::Status ReplaceSealedValue(const SealedValue& value) = 0;
 
   // What the broker has to know after a restart, by name; nothing when it is not set.
   virtual absl::StatusOr<std::optional<std::string>> GetSetting(std::string_view name) = 0;

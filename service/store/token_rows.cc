@@ -78,6 +78,15 @@ absl::Status DeleteTokenRow(const Database& database, const TokenName& name) {
   return remove.Text(name.portal().id()).Integer(name.admin().id()).Integer(name.id()).Run();
 }
 
+absl::Status BindTokenRow(const Database& database, const TokenName& name, const CredentialName& credential) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE tokens SET credential = ? WHERE portal = ? AND admin = ? AND id = ?"));
+  RETURN_IF_ERROR(
+      update.Text(credential.id()).Text(name.portal().id()).Integer(name.admin().id()).Integer(name.id()).Run());
+  if (database.changes() == 1) return absl::OkStatus();
+  return Refuse(Reason::kUnknownToken, fmt::format("The broker's store knows {} no more.", name.ToString()));
+}
+
 absl::Status UnbindTokenRows(const Database& database, const CredentialName& credential) {
   ASSIGN_OR_RETURN(Statement update,
                    database.Prepare("UPDATE tokens SET credential = NULL WHERE portal = ? AND credential = ?"));

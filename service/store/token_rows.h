@@ -19,6 +19,9 @@ absl::StatusOr<std::vector<TokenRecord>> ListTokenRows(const Database& database,
 // OK when there is none.
 absl::Status DeleteTokenRow(const Database& database, const TokenName& name);
 
+// UNKNOWN_TOKEN if there is none.
+absl::Status BindTokenRow(const Database& database, const TokenName& name, const CredentialName& credential);
+
 // Makes no token refer to the credential any more.
 absl::Status UnbindTokenRows(const Database& database, const CredentialName& credential);
 

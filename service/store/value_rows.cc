@@ -49,6 +49,17 @@ absl::Status PutSealedValueRow(const Database& database, const SealedValue& valu
   return put.Text(value.name).Blob(value.secret.bytes).Integer(value.secret.key_version).Run();
 }
 
+absl::Status ReplaceSealedValueRow(const Database& database, const SealedValue& value) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database.Prepare("UPDATE sealed_values SET sealed = ?, key_version = ? WHERE name = ?"));
+  return update.Blob(value.secret.bytes).Integer(value.secret.key_version).Text(value.name).Run();
+}
+
+absl::Status DeleteSealedValueRow(const Database& database, std::string_view name) {
+  ASSIGN_OR_RETURN(Statement remove, database.Prepare("DELETE FROM sealed_values WHERE name = ?"));
+  return remove.Text(name).Run();
+}
+
 absl::StatusOr<std::optional<std::string>> GetSettingRow(const Database& database, std::string_view name) {
   ASSIGN_OR_RETURN(Statement select, database.Prepare("SELECT value FROM settings WHERE name = ?"));
   ASSIGN_OR_RETURN(const bool found, select.Text(name).Step());

@@ -21,6 +21,10 @@ absl::StatusOr<std::optional<SealedSecret>> GetSealedValueRow(const Database& da
 // In the place of the one that has the name, if there is one.
 absl::Status PutSealedValueRow(const Database& database, const SealedValue& value);
 
+// OK when there is none.
+absl::Status ReplaceSealedValueRow(const Database& database, const SealedValue& value);
+absl::Status DeleteSealedValueRow(const Database& database, std::string_view name);
+
 absl::StatusOr<std::optional<std::string>> GetSettingRow(const Database& database, std::string_view name);
 absl::Status PutSettingRow(const Database& database, std::string_view name, std::string_view value);
 // OK when there is none.

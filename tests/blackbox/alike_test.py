@@ -66,6 +66,7 @@ class AlikeTest(ForwardCase):
             yield who, [("TokenService/GetToken", {"name": name}) for name in tokens]
             yield who, [("TokenService/UpdateToken", {"token": {"name": name, "note": "x"}}) for name in tokens]
             yield who, [("TokenService/ToggleToken", {"name": name, "status": "DISABLED"}) for name in tokens]
+            yield who, [("TokenService/RotateToken", {"name": name}) for name in tokens]
             yield who, [("TokenService/DeleteToken", {"name": name}) for name in tokens]
             for method in ("CreateToken", "ListTokens"):
                 yield who, [(f"TokenService/{method}", {"parent": parent})
@@ -74,7 +75,7 @@ class AlikeTest(ForwardCase):
         yield "inventory", [("TokenService/GetToken", {"name": f"{PORTAL}/admins/34/tokens/{token}"})
                             for token in (self.bearer, 88888)]  # fmt: skip
         for who in ("inventory", "stranger"):
-            for method in ("GetCredential", "DeleteCredential", "ProbeCredential"):
+            for method in ("GetCredential", "RotateCredential", "DeleteCredential", "ProbeCredential"):
                 yield who, [(f"CredentialService/{method}", {"name": f"{portal}/credentials/{name}"})
                             for portal, name in ((PORTAL, "acme-root"), (PORTAL, "no-such"), ("portals/nowhere", "x"))]  # fmt: skip
             yield who, [("PolicyService/ListGrants", {"caller": caller}) for caller in ("writer", "no-such-caller")]

@@ -59,6 +59,15 @@ def _spare_credential(world: World) -> dict[str, Any]:
     return {"name": f"{PORTAL}/credentials/{fields['credential_id']}"}
 
 
+def _kept_token(world: World) -> dict[str, Any]:
+    """One whose secret is in the broker."""
+    return {"name": world.call("operator", "TokenService/CreateToken", parent=READER).token.name}
+
+
+def _kept_credential(world: World) -> dict[str, Any]:
+    return {"name": world.call("operator", "TokenService/CreateToken", parent=READER).token.credential}
+
+
 _BAD_FORWARD = {"portal": PORTAL, "method": "GET", "path": "/device/.."}
 CASES = {
     "ForwardService/Forward": Case(_forward, _BAD_FORWARD, True, "writer"),
@@ -72,6 +81,7 @@ CASES = {
     "TokenService/ToggleToken": Case(
         lambda world: _token(world) | {"status": "DISABLED"}, {"name": "x", "status": "DISABLED"}, True
     ),
+    "TokenService/RotateToken": Case(_kept_token, {"name": "x"}, True),
     "TokenService/DeleteToken": Case(_token, {"name": "x"}, True),
     "CredentialService/ImportCredential": Case(_new_credential, {"parent": "x"}),
     "CredentialService/GetCredential": Case(lambda _: {"name": WRITER}, {"name": "x"}),
@@ -79,6 +89,7 @@ CASES = {
     "CredentialService/ToggleCredential": Case(
         lambda _: {"name": WRITER, "status": "ENABLED"}, {"name": "x", "status": "ENABLED"}
     ),
+    "CredentialService/RotateCredential": Case(_kept_credential, {"name": "x"}, True),
     "CredentialService/DeleteCredential": Case(_spare_credential, {"name": "x"}),
     "CredentialService/ProbeCredential": Case(lambda _: {"name": WRITER}, {"name": "x"}, True),
     "PolicyService/ExplainAccess": Case(

@@ -21,6 +21,7 @@ CALLS = {
     "lmbroker.v1.TokenService/ListTokens": {"parent": PORTAL},
     "lmbroker.v1.TokenService/UpdateToken": {"token": {"name": TOKEN, "note": "taken over"}},
     "lmbroker.v1.TokenService/ToggleToken": {"name": TOKEN, "status": "DISABLED"},
+    "lmbroker.v1.TokenService/RotateToken": {"name": TOKEN},
     "lmbroker.v1.TokenService/DeleteToken": {"name": TOKEN},
     "lmbroker.v1.CredentialService/ImportCredential": {
         "parent": PORTAL, "credential_id": "mine", "type": "BEARER", "secret": "not-a-key-of-anyone",
@@ -28,6 +29,7 @@ CALLS = {
     "lmbroker.v1.CredentialService/GetCredential": {"name": CREDENTIAL},
     "lmbroker.v1.CredentialService/ListCredentials": {"parent": PORTAL},
     "lmbroker.v1.CredentialService/ToggleCredential": {"name": CREDENTIAL, "status": "DISABLED"},
+    "lmbroker.v1.CredentialService/RotateCredential": {"name": CREDENTIAL},
     "lmbroker.v1.CredentialService/DeleteCredential": {"name": CREDENTIAL},
     "lmbroker.v1.CredentialService/ProbeCredential": {"name": CREDENTIAL},
     "lmbroker.v1.PolicyService/ExplainAccess": {
@@ -122,7 +124,7 @@ class IdentityTest(BrokerTest):
 
     def test_an_unknown_method_does_not_exist(self):
         channel = self.world.channel("operator")
-        for path in ("/lmbroker.v1.TokenService/RotateToken", "/lmbroker.v1.OperatorService/Freeze", "/x.Y/Z", "/"):
+        for path in ("/lmbroker.v1.TokenService/RevealToken", "/lmbroker.v1.OperatorService/Freeze", "/x.Y/Z", "/"):
             with self.subTest(path=path), self.assertRaises(grpc.RpcError) as caught:
                 channel.unary_unary(path)(b"", timeout=20)
             self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)

@@ -46,7 +46,7 @@ callers:
   - name: manager
     identities: ["dns:manager.corp.example"]
     tokens:
-      - { portal: acme, admins: [33, 34], verbs: [create, list, get, update, toggle, delete] }
+      - { portal: acme, admins: [33, 34], verbs: [create, list, get, update, toggle, delete, rotate] }
 
   # Sees the Bearer tokens of everyone.
   - name: lister

@@ -29,12 +29,14 @@ _REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "TokenService/ListTokens": ("operator", {"parent": PORTAL}),
     "TokenService/UpdateToken": ("operator", {"token": {"name": _TOKEN, "note": "n"}}),
     "TokenService/ToggleToken": ("operator", {"name": _TOKEN, "status": "DISABLED"}),
+    "TokenService/RotateToken": ("operator", {"name": _TOKEN}),
     "TokenService/DeleteToken": ("operator", {"name": _TOKEN}),
     "CredentialService/ImportCredential": (
         "operator",
         {"parent": PORTAL, "credential_id": "new", "type": "BEARER", "secret": "lmb_not-a-key-of-anyone"},
     ),
     "CredentialService/ToggleCredential": ("operator", {"name": _READER, "status": "ENABLED"}),
+    "CredentialService/RotateCredential": ("operator", {"name": _READER}),
     "CredentialService/DeleteCredential": ("operator", {"name": _READER}),
     "CredentialService/ProbeCredential": ("operator", {"name": _READER}),
 }
@@ -240,6 +242,7 @@ class MemoryTest(ForwardCase):
         created = self.world.call("operator", "TokenService/CreateToken", parent=f"{PORTAL}/admins/33",
                                   token={"type": "BEARER"})  # fmt: skip
         self.world.call("operator", "CredentialService/ProbeCredential", name=created.token.credential)
+        self.world.call("operator", "CredentialService/RotateCredential", name=created.token.credential)
 
     def test_after_seal_no_key_is_left(self):
         self.use_all()

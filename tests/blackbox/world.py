@@ -137,7 +137,7 @@ class World:
             self._note(f"{method} by {who}: refused", error)
             raise refusal_of(error) from None
         finally:
-            if method.endswith(("CreateToken", "ImportCredential")):
+            if method.endswith(("CreateToken", "ImportCredential", "RotateToken", "RotateCredential")):
                 self.learn_secrets()
         self._note(f"{method} by {who}: metadata", outcome)
         self.evidence.add(f"{method} by {who}", _without_handed_over(reply).SerializeToString())

@@ -63,6 +63,7 @@ class ZeroLeaksTest(ForwardCase):
             create = {"parent": f"{PORTAL}/admins/33", "token": token}
             name = world.call("manager", "TokenService/CreateToken", **create).token.name
             world.call("handover", "TokenService/CreateToken", **create, hand_over=True)
+            name = world.call("manager", "TokenService/RotateToken", name=name).token.name
             world.call("manager", "TokenService/ToggleToken", name=name, status="DISABLED")
         world.call("operator", "TokenService/ListTokens", parent=PORTAL)
         world.call("operator", "CredentialService/ListCredentials", parent=PORTAL)

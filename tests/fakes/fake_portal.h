@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,9 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include <absl/time/time.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "service/base/clock.h"
 #include "service/base/error.h"
 #include "service/base/mutex.h"
 #include "service/base/token.h"
@@ -44,7 +47,10 @@ class FakePortal final : public http::Client {
     std::string secret;
     std::string note;
     TokenStatus status = TokenStatus::kEnabled;
+    std::int64_t last_used_on = 0;
   };
+
+  static std::string AccessId(std::int32_t id) { return fmt::format("accessId{:012}", id); }
 
   // What happens to requests by their place in the order of arrival, from 1. With `from_then_on`, to all later ones
   // too.
@@ -60,6 +66,32 @@ class FakePortal final : public http::Client {
     fixed_status_ = status;
     fixed_body_ = std::move(body);
   }
+  // From now on only keys of enabled tokens of its own are taken (by the access id or the Bearer value), and a use sets
+  // `lastUsedOn`; what comes with another one gets 401, whatever it is. `clock` is the portal's, and must outlive it.
+  void CheckKeys(const Clock& clock) {
+    const MutexLock lock(mutex_);
+    clock_ = &clock;
+  }
+  // Keys of tokens that are not taken, though they are enabled.
+  void RefuseKeysFrom(std::int32_t id) {
+    const MutexLock lock(mutex_);
+    refused_from_ = id;
+  }
+  // Asked for each request: the fault that it meets, if any, in the place of FailAt.
+  void FailWith(std::function<Fault()> faults) {
+    const MutexLock lock(mutex_);
+    faults_ = std::move(faults);
+  }
+  // As somebody would in the portal's own pages.
+  void Change(std::int32_t id, const std::function<void(Row&)>& change) {
+    const MutexLock lock(mutex_);
+    change(tokens_.at(id));
+  }
+  int refusals() const {
+    const MutexLock lock(mutex_);
+    return refusals_;
+  }
+
   // Called before each request is served, with its "GET /santaba/rest/…" line.
   void OnRequest(std::function<void(const std::string&)> hook) { hook_ = std::move(hook); }
   void SetPageSize(int rows) { most_rows_ = rows; }
@@ -94,18 +126,20 @@ class FakePortal final : public http::Client {
                                          request.request().Target(), request.request().body());
     if (hook_) hook_(line);
     if (options.cancelled.stop_requested()) return done({.response = Cancelled()});
-    done(Serve(request.request(), line));
+    done(Serve(request, line));
   }
 
  private:
   using json = nlohmann::json;
 
-  http::TransferResult Serve(const http::CanonicalRequest& request, const std::string& line) {
+  http::TransferResult Serve(const http::OutgoingRequest& outgoing, const std::string& line) {
     const MutexLock lock(mutex_);
+    const http::CanonicalRequest& request = outgoing.request();
+    if (clock_ != nullptr) user_ = UserOf(outgoing.authorization().Reveal());
     requests_.push_back(line);
     const int number = static_cast<int>(requests_.size());
     const bool faulty = number == fault_at_ || (fault_stays_ && number > fault_at_);
-    const Fault fault = faulty ? fault_ : Fault::kNone;
+    const Fault fault = faults_ ? faults_() : (faulty ? fault_ : Fault::kNone);
     const auto lost = [](Reason reason, http::Delivery delivery) {
       return http::TransferResult{.response = Refuse(reason, "The test broke the connection."), .delivery = delivery};
     };
@@ -135,22 +169,47 @@ class FakePortal final : public http::Client {
     return fixed_status_ != 0 ? Reply(fixed_status_, fixed_body_) : Answer(request);
   }
 
-  static http::TransferResult Reply(int status, std::string body) {
+  // The token whose key it is.
+  std::int32_t UserOf(std::string_view authorization) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const auto& [id, row] : tokens_) {
+      const std::string own =
+          row.type == TokenType::kBearer ? "Bearer " + row.secret : fmt::format("LMv1 {}:", AccessId(id));
+      if (authorization.substr(0, own.size()) == own) return id;
+    }
+    return 0;
+  }
+  bool IsTaken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto found = tokens_.find(user_);
+    if (found == tokens_.end() || found->second.status == TokenStatus::kDisabled || user_ >= refused_from_) {
+      ++refusals_;
+      return false;
+    }
+    found->second.last_used_on = absl::ToUnixSeconds(clock_->Now());
+    return true;
+  }
+
+  http::TransferResult Reply(int status, std::string body) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const std::string date = clock_ == nullptr
+                                 ? "Tue, 14 Nov 2023 22:14:20 GMT"
+                                 : absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", clock_->Now(), absl::UTCTimeZone());
     return {.response = http::Response{.status = status,
                                        .headers = {{"Content-Type", "application/json"},
                                                    {"X-Rate-Limit-Limit", "500"},
                                                    {"X-Rate-Limit-Remaining", "499"},
                                                    {"X-Rate-Limit-Window", "60"},
-                                                   {"Date", "Tue, 14 Nov 2023 22:14:20 GMT"}},
+                                                   {"Date", date}},
                                        .body = std::move(body)},
             .delivery = http::Delivery::kMaybeSent};
   }
   static std::string Problem(int code, std::string_view message) {
     return json{{"errorMessage", std::string(message)}, {"errorCode", code}, {"errorDetail", nullptr}}.dump();
   }
-  static http::TransferResult NotFound() { return Reply(404, Problem(1404, "No such record")); }
+  http::TransferResult NotFound() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return Reply(404, Problem(1404, "No such record"));
+  }
 
   http::TransferResult Answer(const http::CanonicalRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (clock_ != nullptr && !IsTaken()) return Reply(401, Problem(1401, "Authentication failed"));
     const auto segments = request.path().segments();
     if (request.path().decoded() == "/device/devices") return Reply(200, R"({"total":1,"items":[{"id":1}]})");
     if (request.path().decoded() == "/setting/admins/apitokens") return List(request, std::nullopt);
@@ -219,9 +278,8 @@ class FakePortal final : public http::Client {
             {"note", row.note},
             {"createdOn", 1'700'000'000},
             {"createdBy", "root-api"},
-            {"lastUsedOn", 0}};
+            {"lastUsedOn", row.last_used_on}};
   }
-  static std::string AccessId(std::int32_t id) { return fmt::format("accessId{:012}", id); }
   static std::int32_t Number(std::string_view text) {
     std::int32_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
@@ -242,6 +300,11 @@ class FakePortal final : public http::Client {
   bool fault_stays_ ABSL_GUARDED_BY(mutex_) = false;
   int fixed_status_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string fixed_body_ ABSL_GUARDED_BY(mutex_);
+  const Clock* clock_ ABSL_GUARDED_BY(mutex_) = nullptr;  // null: any key is taken
+  std::function<Fault()> faults_ ABSL_GUARDED_BY(mutex_);
+  std::int32_t user_ ABSL_GUARDED_BY(mutex_) = 0;  // whose key the request has
+  std::int32_t refused_from_ ABSL_GUARDED_BY(mutex_) = std::numeric_limits<std::int32_t>::max();
+  int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
   std::int32_t next_id_ ABSL_GUARDED_BY(mutex_) = 41;
   std::map<std::int32_t, Row> tokens_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);

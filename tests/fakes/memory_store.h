@@ -52,6 +52,12 @@ class MemoryStore final : public store::Store {
     bad_calls_ = bad;
   }
 
+  // Asked at each call, under the store's lock: whether it fails in the same way.
+  void FailWhen(std::function<bool()> failing) {
+    const MutexLock lock(mutex_);
+    failing_ = std::move(failing);
+  }
+
   absl::Status InsertCredential(const store::CredentialRecord& record) override {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Change());
@@ -173,6 +179,97 @@ class MemoryStore final : public store::Store {
     return open;
   }
 
+  absl::Status BeginRotation(const store::Rotation& rotation) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    RETURN_IF_ERROR(CheckRotation(rotation));
+    const auto found = credentials_.find(rotation.credential);
+    if (found == credentials_.end()) return UnknownCredential();
+    RETURN_IF_ERROR(CheckRotated(rotation, found->second));
+    for (const store::Rotation& other : rotations_) {
+      const bool live = other.credential == rotation.credential && other.phase != store::RotationPhase::kRetiring;
+      if (live || other.marker == rotation.marker) return Refuse(Reason::kInternal, "The rotation is not new.");
+    }
+    found->second.state = store::CredentialState::kRotating;
+    rotations_.push_back(rotation);
+    return absl::OkStatus();
+  }
+
+  absl::Status StoreRotation(std::string_view marker, const store::TokenRecord& token,
+                             const store::SealedValue& secret) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    ASSIGN_OR_RETURN(store::Rotation * rotation, FindRotation(marker));
+    RETURN_IF_ERROR(CheckStored(*rotation, token, secret));
+    if (!tokens_.emplace(token.name, token).second) return Refuse(Reason::kInternal, "The token is there already.");
+    sealed_values_.insert_or_assign(secret.name, secret.secret);
+    rotation->phase = store::RotationPhase::kStored;
+    rotation->token = token.name;
+    return absl::OkStatus();
+  }
+
+  absl::Status PromoteRotation(std::string_view marker, const store::CredentialRecord& credential) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    ASSIGN_OR_RETURN(store::Rotation * rotation, FindRotation(marker));
+    const auto before = credentials_.find(rotation->credential);
+    if (before == credentials_.end()) return UnknownCredential();
+    RETURN_IF_ERROR(CheckPromoted(*rotation, before->second, credential));
+    const auto token = tokens_.find(*rotation->token);
+    if (token == tokens_.end()) return Refuse(Reason::kUnknownToken, "The token is gone.");
+    for (auto& [name, record] : tokens_) {
+      if (record.credential == rotation->credential) record.credential.reset();
+    }
+    token->second.credential = rotation->credential;
+    tokens_.try_emplace(rotation->retiring, RetiringRecord(*rotation, before->second));
+    for (store::CreateIntent& create : creates_) {
+      if (create.token == rotation->retiring) create.token = rotation->token;
+    }
+    before->second = credential;
+    sealed_values_.erase(store::RotationSecretName(marker));
+    rotation->phase = store::RotationPhase::kPromoted;
+    return absl::OkStatus();
+  }
+
+  absl::Status NoteRetiring(std::string_view marker, const std::optional<absl::Time>& last_used_on,
+                            absl::Time still_since) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    ASSIGN_OR_RETURN(store::Rotation * rotation, FindRotation(marker));
+    RETURN_IF_ERROR(CheckRetiring(*rotation));
+    rotation->phase = store::RotationPhase::kRetiring;
+    rotation->last_used_on = last_used_on;
+    rotation->still_since = still_since;
+    return absl::OkStatus();
+  }
+
+  absl::Status EndRotation(std::string_view marker) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    const absl::StatusOr<store::Rotation*> found = FindRotation(marker);
+    if (!found.ok()) return absl::OkStatus();
+    const store::Rotation rotation = **found;
+    if (IsPromoted(rotation)) {
+      tokens_.erase(rotation.retiring);
+    } else {
+      sealed_values_.erase(store::RotationSecretName(marker));
+      if (rotation.token.has_value()) tokens_.erase(*rotation.token);
+      const auto credential = credentials_.find(rotation.credential);
+      const bool is_there = credential != credentials_.end();
+      if (is_there && credential->second.state == store::CredentialState::kRotating) {
+        credential->second.state = store::CredentialState::kActive;
+      }
+    }
+    std::erase_if(rotations_, [&](const store::Rotation& each) { return each.marker == marker; });
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<store::Rotation>> ListRotations() override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    return rotations_;
+  }
+
   absl::StatusOr<std::vector<store::SealedValue>> ListSealedValues() override {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Call());
@@ -185,6 +282,15 @@ class MemoryStore final : public store::Store {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Change());
     sealed_values_.insert_or_assign(value.name, value.secret);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReplaceSealedValue(const store::SealedValue& value) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    if (const auto found = sealed_values_.find(value.name); found != sealed_values_.end()) {
+      found->second = value.secret;
+    }
     return absl::OkStatus();
   }
 
@@ -214,6 +320,7 @@ class MemoryStore final : public store::Store {
   }
 
   absl::Status Call() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (failing_ && failing_()) return Refuse(Reason::kStoreUnavailable, "The test made the store fail.");
     if (good_calls_ > 0) {
       --good_calls_;
     } else if (bad_calls_ > 0) {
@@ -252,15 +359,24 @@ class MemoryStore final : public store::Store {
     return std::find_if(creates_.begin(), creates_.end(), [&](const auto& create) { return create.marker == marker; });
   }
 
+  absl::StatusOr<store::Rotation*> FindRotation(std::string_view marker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (store::Rotation& rotation : rotations_) {
+      if (rotation.marker == marker) return &rotation;
+    }
+    return Refuse(Reason::kInternal, "The marker is unknown.");
+  }
+
   Mutex mutex_;
   int good_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int bad_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<bool()> failing_ ABSL_GUARDED_BY(mutex_);
   bool locked_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, store::SealedSecret> sealed_values_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string, std::less<>> settings_ ABSL_GUARDED_BY(mutex_);
   std::map<CredentialName, store::CredentialRecord> credentials_ ABSL_GUARDED_BY(mutex_);
   std::map<TokenName, store::TokenRecord> tokens_ ABSL_GUARDED_BY(mutex_);
   std::vector<store::CreateIntent> creates_ ABSL_GUARDED_BY(mutex_);
+  std::vector<store::Rotation> rotations_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lmbroker

@@ -61,4 +61,19 @@ inline store::CreateIntent MakeIntent(std::string_view marker, const AdminName& 
           .create_time = absl::FromUnixMicros(1'700'000'000'000'005)};
 }
 
+// Of a credential that MakeCredential made with that token.
+inline store::Rotation MakeRotation(std::string_view marker, const CredentialName& credential,
+                                    const TokenName& retiring, std::int64_t version = 8) {
+  return {.marker = std::string(marker),
+          .credential = credential,
+          .retiring = retiring,
+          .type = TokenType::kBearer,
+          .note = "Zoë – 東京 ✓ 'quoted'",
+          .version = version,
+          .caller = "inventory",
+          .rule = "inventory.tokens[0]",
+          .request_id = "request-1",
+          .create_time = absl::FromUnixMicros(1'700'000'000'000'006)};
+}
+
 }  // namespace lmbroker

@@ -110,6 +110,9 @@ class FakeBroker {
     }
     grpc::Status UpdateToken(Context*, const v1::UpdateTokenRequest* q, v1::Token* r) override { return update(q, r); }
     grpc::Status ToggleToken(Context*, const v1::ToggleTokenRequest* q, v1::Token* r) override { return toggle(q, r); }
+    grpc::Status RotateToken(Context*, const v1::RotateTokenRequest* q, v1::RotateTokenResponse* r) override {
+      return rotate(q, r);
+    }
     grpc::Status DeleteToken(Context*, const v1::DeleteTokenRequest* q, google::protobuf::Empty* r) override {
       return remove(q, r);
     }
@@ -119,6 +122,7 @@ class FakeBroker {
     Rpc<v1::ListTokensRequest, v1::ListTokensResponse> list;
     Rpc<v1::UpdateTokenRequest, v1::Token> update;
     Rpc<v1::ToggleTokenRequest, v1::Token> toggle;
+    Rpc<v1::RotateTokenRequest, v1::RotateTokenResponse> rotate;
     Rpc<v1::DeleteTokenRequest, google::protobuf::Empty> remove;
   } tokens;
 
@@ -145,6 +149,10 @@ class FakeBroker {
                                  v1::ProbeCredentialResponse* r) override {
       return probe(q, r);
     }
+    grpc::Status RotateCredential(Context*, const v1::RotateCredentialRequest* q, v1::Credential* r) override {
+      return rotate(q, r);
+    }
+    Rpc<v1::RotateCredentialRequest, v1::Credential> rotate;
     Rpc<v1::ImportCredentialRequest, v1::Credential> import;
     Rpc<v1::ListCredentialsRequest, v1::ListCredentialsResponse> list;
     Rpc<v1::ToggleCredentialRequest, v1::Credential> toggle;

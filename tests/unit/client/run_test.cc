@@ -177,6 +177,31 @@ TEST_F(RunTest, CredentialCommandsSendTheirRequests) {
   EXPECT_EQ(broker_.credentials.list.request.parent(), "portals/acme");
 }
 
+TEST_F(RunTest, RotateSendsTheNameAndShowsWhatHasTakenItsPlace) {
+  broker_.tokens.rotate.answer = [](const auto&, v1::RotateTokenResponse& reply) {
+    reply.mutable_token()->set_name("portals/acme/admins/32/tokens/42");
+    reply.set_retiring("portals/acme/admins/32/tokens/41");
+    return grpc::Status::OK;
+  };
+  const Ran token = Lmbroker({"token", "rotate", "acme/32/41"});
+  EXPECT_EQ(token.code, kDone) << token.err;
+  EXPECT_EQ(Text(broker_.tokens.rotate.request), R"(name: "portals/acme/admins/32/tokens/41")");
+  EXPECT_THAT(token.out, HasSubstr("acme/32/42"));
+  EXPECT_THAT(token.out, HasSubstr("retiring      acme/32/41"));
+  const Ran json = Lmbroker({"token", "rotate", "acme/32/41", "--output", "json"});
+  EXPECT_THAT(json.out, HasSubstr(R"("retiring")"));
+
+  broker_.credentials.rotate.answer = [](const auto& request, v1::Credential& reply) {
+    reply.set_name(request.name());
+    reply.set_version(2);
+    return grpc::Status::OK;
+  };
+  const Ran credential = Lmbroker({"credential", "rotate", "acme/acme-root"});
+  EXPECT_EQ(credential.code, kDone) << credential.err;
+  EXPECT_EQ(Text(broker_.credentials.rotate.request), R"(name: "portals/acme/credentials/acme-root")");
+  EXPECT_THAT(credential.out, HasSubstr("version    2"));
+}
+
 TEST_F(RunTest, ForwardSendsTheCallInOrder) {
   const Ran ran = Lmbroker({"forward", "acme", "PATCH", "/device/devices/7", "--query", "a=1", "--query",
                             "b==", "--query", "a=[x,y]", "--header", "Accept: text/csv", "--header", "X-Request-Id:r",
@@ -350,8 +375,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, UsageTest,
     ::testing::Values(
         Wrong{"Nothing", {}, ""}, Wrong{"UnknownCommand", {"frobnicate"}, ""}, Wrong{"NounAlone", {"token"}, ""},
-        Wrong{"RotateIsNotYet", {"token", "rotate", "acme/32/41"}, ""},
-        Wrong{"RotateCredentialIsNotYet", {"credential", "rotate", "acme/reader"}, ""},
+        Wrong{"RotateOfAUser", {"token", "rotate", "acme/32"}, ""},
+        Wrong{"RotateOfATokenAsACredential", {"credential", "rotate", "acme/32/41"}, ""},
         Wrong{"NoPolicyFile", {"policy", "diff", "/none"}, ""}, Wrong{"PolicyAlone", {"policy"}, ""},
         Wrong{"FreezeIsNotYet", {"freeze", "--all"}, ""}, Wrong{"SealIsNotYet", {"seal"}, ""},
         Wrong{"UnsealIsNotYet", {"unseal"}, ""}, Wrong{"ReconcileIsNotYet", {"reconcile", "acme"}, ""},

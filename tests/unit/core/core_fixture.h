@@ -172,7 +172,8 @@ class CoreTest : public testing::Test {
         .portal = Acme(),
         .admins = {32},
         .types = {TokenType::kLmv1},
-        .verbs = {Verb::kCreate, Verb::kList, Verb::kGet, Verb::kUpdate, Verb::kToggle, Verb::kDelete}};
+        .verbs = {Verb::kCreate, Verb::kList, Verb::kGet, Verb::kUpdate, Verb::kToggle, Verb::kDelete,
+                  Verb::kRotate}};
     policy::TokensGrant handing = grant;
     handing.rule = "inventory.tokens[1]";
     handing.types = {TokenType::kBearer};

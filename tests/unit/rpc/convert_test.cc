@@ -134,6 +134,21 @@ TEST(TokenConvertTest, OnlyAHandOverHasASecret) {
   EXPECT_FALSE(handed.handed_over_secret().has_access_key());
 }
 
+TEST(TokenConvertTest, ARotationShowsTheNewTokenAndNamesTheOldOne) {
+  v1::RotateTokenRequest request;
+  EXPECT_EQ(FieldOf(FromProto(request)), "name");
+  request.set_name("portals/acme/admins/32/tokens/41");
+  request.set_request_id("x");
+  const auto wanted = FromProto(request);
+  ASSERT_TRUE(wanted.ok());
+  EXPECT_EQ(wanted->request_id, "x");
+  v1::RotateTokenResponse response;
+  ToProto(core::RotatedToken{.token = {.name = TokenName(wanted->name.admin(), 42)}, .retiring = wanted->name},
+          response);
+  EXPECT_EQ(response.retiring(), request.name());
+  EXPECT_EQ(response.token().name(), "portals/acme/admins/32/tokens/42");
+}
+
 TEST(CredentialConvertTest, AnImportNeedsItsType) {
   v1::ImportCredentialRequest request;
   request.set_parent("portals/acme");

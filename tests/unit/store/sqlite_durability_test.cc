@@ -20,6 +20,7 @@
 #include <gtest/gtest.h>
 
 #include "service/store/sqlite_store.h"
+#include "service/store/store_key.h"
 #include "tests/fakes/faulty_vfs.h"
 #include "tests/support/open_store.h"
 #include "tests/support/status_matchers.h"
@@ -40,15 +41,24 @@ std::string Contents(SqliteStore& store) {
   const auto credentials = store.ListCredentials(std::nullopt);
   const auto tokens = store.ListTokens(Portal("acme"));
   const auto creates = store.OpenCreates();
-  if (!credentials.ok() || !tokens.ok() || !creates.ok()) return "unreadable";
+  const auto rotations = store.ListRotations();
+  const auto values = store.ListSealedValues();
+  if (!credentials.ok() || !tokens.ok() || !creates.ok() || !rotations.ok() || !values.ok()) return "unreadable";
   for (const CredentialRecord& record : *credentials) {
-    text += fmt::format("{} v{}\n", record.name.ToString(), record.version);
+    text += fmt::format("{} v{}{}\n", record.name.ToString(), record.version,
+                        record.state == CredentialState::kRotating ? " rotating" : "");
   }
   for (const TokenRecord& record : *tokens) {
     text += fmt::format("{} {}\n", record.name.ToString(), record.credential.has_value() ? "bound" : "unbound");
   }
   for (const CreateIntent& create : *creates) {
     text += fmt::format("{} {}\n", create.marker, create.token.has_value() ? "committed" : "intended");
+  }
+  for (const Rotation& rotation : *rotations) {
+    text += fmt::format("{} {}\n", rotation.marker, static_cast<int>(rotation.phase));
+  }
+  for (const SealedValue& value : *values) {
+    if (value.name != StoreKey::kName) text += value.name + "\n";
   }
   return text;
 }
@@ -57,12 +67,29 @@ const CredentialName kReader = Credential("acme", "reader");
 const CredentialName kWriter = Credential("acme", "writer");
 const TokenName kToken = Token("acme", 32, 41);
 const TokenName kNext = Token("acme", 32, 42);
+const CredentialName kRotated = Credential("acme", "rotated");
+const TokenName kRetiring = Token("acme", 33, 50);
+const TokenName kFresh = Token("acme", 33, 51);
+
+SealedValue SecretOf(const std::string& marker) { return {.name = RotationSecretName(marker), .secret = {}}; }
+
+TokenRecord KeptToken(const TokenName& name) {
+  TokenRecord token = MakeToken(name, std::nullopt);
+  token.custody = TokenCustody::kBroker;
+  return token;
+}
 
 // A store in which every change below finds what it needs.
 void Prepare(SqliteStore& store) {
   ASSERT_THAT(store.BeginCreate(MakeIntent("first", kToken.admin(), kReader), std::nullopt), IsOk());
   ASSERT_THAT(store.CommitCreate("first", MakeToken(kToken, kReader), MakeCredential(kReader, kToken)), IsOk());
   ASSERT_THAT(store.BeginCreate(MakeIntent("second", kNext.admin(), kWriter), std::nullopt), IsOk());
+  for (const std::string marker : {"stored", "intended"}) {
+    const CredentialName name = marker == "stored" ? kRotated : Credential("acme", "rotating");
+    ASSERT_THAT(store.InsertCredential(MakeCredential(name, kRetiring)), IsOk());
+    ASSERT_THAT(store.BeginRotation(MakeRotation(marker, name, kRetiring)), IsOk());
+  }
+  ASSERT_THAT(store.StoreRotation("stored", KeptToken(kFresh), SecretOf("stored")), IsOk());
 }
 
 struct Change {
@@ -86,6 +113,18 @@ std::vector<Change> Changes() {
          return store.CommitCreate("second", MakeToken(kNext, kWriter), MakeCredential(kWriter, kNext));
        }},
       {"EndCreate", [](Store& store) { return store.EndCreate("first", CreatePhase::kFinished); }},
+      {"BeginRotation", [](Store& store) { return store.BeginRotation(MakeRotation("next", kReader, kToken)); }},
+      {"StoreRotation",
+       [](Store& store) {
+         return store.StoreRotation("intended", KeptToken(Token("acme", 33, 52)), SecretOf("intended"));
+       }},
+      {"PromoteRotation",
+       [](Store& store) {
+         CredentialRecord promoted = MakeCredential(kRotated, kFresh);
+         promoted.version = 8;
+         return store.PromoteRotation("stored", promoted);
+       }},
+      {"EndRotation", [](Store& store) { return store.EndRotation("stored"); }},
   };
 }
 
