@@ -32,6 +32,8 @@
 #include "service/core/custody.h"
 #include "service/core/forwarder.h"
 #include "service/core/key_keeper.h"
+#include "service/core/lease_admin.h"
+#include "service/core/leases.h"
 #include "service/core/policy_holder.h"
 #include "service/core/policy_questions.h"
 #include "service/core/portals.h"
@@ -103,6 +105,7 @@ class App {
   ops::CheckResult CheckMasters() const;
   std::string MetricsText() const;
   ops::CheckResult CheckKeys() const;
+  ops::CheckResult CheckLeases() const;
   // Reads the key ring again if it changed, and has records follow it.
   void TendKeys() const;
   void SaveUses() const;
@@ -140,6 +143,8 @@ class App {
   core::TokenList token_list_;
   core::TokenAdmin token_admin_;
   core::CredentialAdmin credential_admin_;
+  core::LeaseAdmin lease_admin_;
+  core::Leases leases_;
   core::PolicyQuestions policy_questions_;
   Executor local_workers_;
   Executor portal_workers_;
@@ -152,6 +157,7 @@ class App {
   Ticker policy_ticker_;
   Ticker key_ticker_;
   Ticker use_ticker_;
+  Ticker lease_ticker_;
   std::unique_ptr<ListenerTls> listener_tls_;
   std::optional<Ticker> identity_ticker_;
   std::unique_ptr<rpc::Server> server_;

@@ -71,6 +71,15 @@ class PortalSession {
   // The same session with an earlier end: at that part of the time that is left.
   PortalSession WithShareOfTime(double share) const;
 
+  // The same session with an earlier end, at that time on Clock::Monotonic.
+  PortalSession EndingBy(absl::Duration end) const;
+  // The same session for work of the broker's own, which no caller can give up: cancelled when the keys are recalled.
+  PortalSession Recallable() const;
+
+  // Whether a session with the portal's master could begin: UNKNOWN_PORTAL, NO_MASTER, SEALED, CREDENTIAL_DISABLED,
+  // CREDENTIAL_QUARANTINED.
+  static absl::Status CheckMaster(const Parts& parts, const PortalName& portal);
+
   const PortalName& portal() const { return entry_->record.name.portal(); }
 
  private:

@@ -25,6 +25,8 @@ constexpr std::array<Row<CreatePhase>, 4> kPhases{{{CreatePhase::kIntended, "INT
                                                    {CreatePhase::kCommitted, "COMMITTED"},
                                                    {CreatePhase::kFinished, "FINISHED"},
                                                    {CreatePhase::kAbandoned, "ABANDONED"}}};
+constexpr std::array<Row<LeaseState>, 3> kLeaseStates{
+    {{LeaseState::kActive, "ACTIVE"}, {LeaseState::kDisabled, "DISABLED"}, {LeaseState::kStuck, "STUCK"}}};
 
 template <class Rows, class Enum>
 std::string_view TextOf(const Rows& rows, Enum value) {
@@ -54,12 +56,14 @@ std::string_view ToColumn(TokenStatus value) { return TextOf(kStatuses, value); 
 std::string_view ToColumn(CredentialState value) { return TextOf(kStates, value); }
 std::string_view ToColumn(TokenCustody value) { return TextOf(kCustodies, value); }
 std::string_view ToColumn(CreatePhase value) { return TextOf(kPhases, value); }
+std::string_view ToColumn(LeaseState value) { return TextOf(kLeaseStates, value); }
 
 bool FromColumn(std::string_view text, TokenType& value) { return ValueOf(kTypes, text, value); }
 bool FromColumn(std::string_view text, TokenStatus& value) { return ValueOf(kStatuses, text, value); }
 bool FromColumn(std::string_view text, CredentialState& value) { return ValueOf(kStates, text, value); }
 bool FromColumn(std::string_view text, TokenCustody& value) { return ValueOf(kCustodies, text, value); }
 bool FromColumn(std::string_view text, CreatePhase& value) { return ValueOf(kPhases, text, value); }
+bool FromColumn(std::string_view text, LeaseState& value) { return ValueOf(kLeaseStates, text, value); }
 
 absl::Status BadRow() {
   return Refuse(Reason::kStoreUnavailable,

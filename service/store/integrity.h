@@ -56,6 +56,8 @@ class Integrity {
   // The present state becomes that of another store.
   absl::Status ChangeId();
   absl::Status NoteVersion();
+  // Brings a store of an earlier version, whose content was verified, to the newest one, in one change.
+  absl::Status Upgrade();
 
   const Parts parts_;
   const StoreKey key_;

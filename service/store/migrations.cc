@@ -100,6 +100,25 @@ CREATE TABLE integrity (
 
 CREATE INDEX creates_by_caller ON creates (caller, phase);
 )sql",
+    // Version 3 leases tokens. `next_time` is when the state's next step is due.
+    R"sql(
+PRAGMA user_version = 3;
+
+CREATE TABLE leases (
+  portal        TEXT    NOT NULL,
+  admin         INTEGER NOT NULL,
+  token_id      INTEGER NOT NULL,
+  expire_time   INTEGER NOT NULL,
+  state         TEXT    NOT NULL CHECK (state IN ('ACTIVE', 'DISABLED', 'STUCK')),
+  disable_time  INTEGER,
+  next_time     INTEGER NOT NULL,
+  attempts      INTEGER NOT NULL CHECK (attempts >= 0),
+  last_error    TEXT    NOT NULL,
+  PRIMARY KEY (portal, admin, token_id),
+  FOREIGN KEY (portal, admin, token_id) REFERENCES tokens (portal, admin, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_due ON leases (portal, state, next_time);
+)sql",
 };
 static_assert(kSteps.size() == kNewestVersion);
 

@@ -19,7 +19,8 @@ absl::Status CheckIdentity(const Database& database);
 absl::StatusOr<std::int64_t> SchemaVersion(const Database& database);
 
 inline constexpr std::int64_t kFirstSealedVersion = 2;  // from which on the table `integrity` is there
-inline constexpr std::int64_t kNewestVersion = 2;
+inline constexpr std::int64_t kFirstLeasedVersion = 3;  // from which on the table `leases` is there
+inline constexpr std::int64_t kNewestVersion = 3;
 
 // Brings the schema to the newest version, within the caller's transaction: a kill in between leaves the earlier one.
 absl::Status Migrate(const Database& database);

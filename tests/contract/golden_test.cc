@@ -113,7 +113,7 @@ TEST_P(GoldenTest, IsNotTouchedBeforeItIsUnlocked) {
   EXPECT_TRUE(ReadFile(path_) == before);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GoldenTest, testing::Values("v1"), [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, GoldenTest, testing::Values("v1", "v2"), [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace lmbroker::store

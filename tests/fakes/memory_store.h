@@ -101,7 +101,7 @@ class MemoryStore final : public store::Store {
     RETURN_IF_ERROR(Call());
     const auto found = tokens_.find(name);
     if (found == tokens_.end()) return Refuse(Reason::kUnknownToken, "The broker did not create this token.");
-    return found->second;
+    return WithLease(found->second);
   }
 
   absl::StatusOr<std::vector<store::TokenRecord>> ListTokens(const PortalName& portal) override {
@@ -109,7 +109,7 @@ class MemoryStore final : public store::Store {
     RETURN_IF_ERROR(Call());
     std::vector<store::TokenRecord> records;
     for (const auto& [name, record] : tokens_) {
-      if (name.portal() == portal) records.push_back(record);
+      if (name.portal() == portal) records.push_back(WithLease(record));
     }
     return records;
   }
@@ -122,7 +122,61 @@ class MemoryStore final : public store::Store {
       if (record.token == name) bound.push_back(credential);
     }
     for (const CredentialName& credential : bound) Remove(credential);
+    leases_.erase(name);
     tokens_.erase(name);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<store::LeaseRecord> GetLease(const TokenName& token) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    const auto found = leases_.find(token);
+    if (found == leases_.end()) return store::NoLease(token);
+    return found->second;
+  }
+
+  absl::StatusOr<std::vector<store::LeaseRecord>> ListLeases(const store::LeaseSelection& selection) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::LeaseRecord> leases;
+    for (const auto& [token, lease] : leases_) {
+      if (selection.portal.has_value() && token.portal() != *selection.portal) continue;
+      if (selection.stuck_only && lease.state != store::LeaseState::kStuck) continue;
+      if (selection.after.has_value() && !(*selection.after < token)) continue;
+      if (selection.most.has_value() && leases.size() >= static_cast<std::size_t>(*selection.most)) break;
+      leases.push_back(lease);
+    }
+    return leases;
+  }
+
+  absl::StatusOr<std::vector<store::LeaseRecord>> DueLeases(const PortalName& portal, store::LeaseState state,
+                                                            absl::Time now, int most) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::LeaseRecord> due;
+    for (const auto& [token, lease] : leases_) {
+      if (token.portal() == portal && lease.state == state && lease.next_time <= now) due.push_back(lease);
+    }
+    std::stable_sort(due.begin(), due.end(),
+                     [](const auto& one, const auto& other) { return one.next_time < other.next_time; });
+    if (due.size() > static_cast<std::size_t>(most)) due.erase(due.begin() + most, due.end());
+    return due;
+  }
+
+  absl::StatusOr<std::int64_t> CountStuckLeases(const PortalName& portal) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    return std::count_if(leases_.begin(), leases_.end(), [&](const auto& item) {
+      return item.first.portal() == portal && item.second.state == store::LeaseState::kStuck;
+    });
+  }
+
+  absl::Status UpdateLease(const store::LeaseRecord& lease) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    const auto found = leases_.find(lease.token);
+    if (found == leases_.end()) return store::NoLease(lease.token);
+    found->second = lease;
     return absl::OkStatus();
   }
 
@@ -146,6 +200,7 @@ class MemoryStore final : public store::Store {
     if (tokens_.contains(token.name)) return Refuse(Reason::kInternal, "The token is there already.");
     if (credential.has_value()) RETURN_IF_ERROR(Insert(*credential));
     tokens_.emplace(token.name, token);
+    if (token.expire_time.has_value()) leases_.emplace(token.name, store::LeaseOf(token));
     create->phase = store::CreatePhase::kCommitted;
     create->token = token.name;
     return absl::OkStatus();
@@ -241,6 +296,12 @@ class MemoryStore final : public store::Store {
     });
   }
 
+  store::TokenRecord WithLease(store::TokenRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto lease = leases_.find(record.name);
+    if (lease != leases_.end()) record.expire_time = lease->second.expire_time;
+    return record;
+  }
+
   void Remove(const CredentialName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto& [token, record] : tokens_) {
       if (record.credential == name) record.credential.reset();
@@ -260,6 +321,7 @@ class MemoryStore final : public store::Store {
   std::map<std::string, std::string, std::less<>> settings_ ABSL_GUARDED_BY(mutex_);
   std::map<CredentialName, store::CredentialRecord> credentials_ ABSL_GUARDED_BY(mutex_);
   std::map<TokenName, store::TokenRecord> tokens_ ABSL_GUARDED_BY(mutex_);
+  std::map<TokenName, store::LeaseRecord> leases_ ABSL_GUARDED_BY(mutex_);
   std::vector<store::CreateIntent> creates_ ABSL_GUARDED_BY(mutex_);
 };
 

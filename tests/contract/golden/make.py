@@ -110,6 +110,7 @@ def main(version: str) -> None:
     database = world.folder / "data/lmbroker.db"
     wait_for("one file", lambda: not database.with_name("lmbroker.db-wal").exists())
     shutil.copyfile(database, GOLDEN / f"{version}.db")
+    shutil.copyfile(database.with_name("lmbroker.db.counter"), GOLDEN / f"{version}.counter")
     shutil.copyfile(ring, GOLDEN / "keyring.json")
     (GOLDEN / f"{version}.txt").write_text("".join(line + "\n" for line in describe(database, secrets)), "utf-8")
     world.close()

@@ -355,8 +355,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"NoPolicyFile", {"policy", "diff", "/none"}, ""}, Wrong{"PolicyAlone", {"policy"}, ""},
         Wrong{"FreezeIsNotYet", {"freeze", "--all"}, ""}, Wrong{"SealIsNotYet", {"seal"}, ""},
         Wrong{"UnsealIsNotYet", {"unseal"}, ""}, Wrong{"ReconcileIsNotYet", {"reconcile", "acme"}, ""},
-        Wrong{"LeaseIsNotYet", {"lease", "list", "acme"}, ""}, Wrong{"NoName", {"token", "get"}, ""},
-        Wrong{"BadName", {"token", "get", "acme/x/41"}, ""},
+        Wrong{"LeaseAlone", {"lease"}, ""}, Wrong{"LeaseOfNothing", {"lease", "revoke", "acme/32"}, ""},
+        Wrong{"NoName", {"token", "get"}, ""}, Wrong{"BadName", {"token", "get", "acme/x/41"}, ""},
         Wrong{"SecretInPlaceOfName", {"token", "get", "k-e-y"}, ""},
         Wrong{"SecretAsFlag", {"credential", "import", "acme/b", "--type", "bearer", "--secret", "k-e-y"}, ""},
         Wrong{"SecretAsFlagWithSign", {"credential", "import", "acme/b", "--type", "bearer", "--secret=k-e-y"}, ""},
@@ -390,6 +390,8 @@ TEST(HelpTest, EveryCommandHasHelpOnStandardOutput) {
                                                                                        {"explain"},
                                                                                        {"explain", "forward"},
                                                                                        {"explain", "token"},
+                                                                                       {"lease"},
+                                                                                       {"lease", "list"},
                                                                                        {"status"}}) {
     std::vector<std::string> arguments = command;
     arguments.emplace_back("--help");
