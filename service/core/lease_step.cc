@@ -23,8 +23,10 @@ constexpr absl::Duration kFirstWait = absl::Seconds(1);
 constexpr absl::Duration kLongestSoonWait = absl::Seconds(10);
 constexpr int kSoonTries = 9;
 constexpr absl::Duration kLongestWait = absl::Minutes(5);
-// With these waits, most of an hour in which nothing but this token failed.
+// With these waits, most of an hour in which the portal did what was asked, but for this token.
 constexpr int kTriesBeforeStuck = 20;
+// Where nothing tells the token from the portal: some hours.
+constexpr int kTriesWhateverBeforeStuck = 200;
 constexpr absl::Duration kStuckWait = absl::Hours(1);
 
 constexpr std::array kPortalsFault = {
@@ -60,7 +62,7 @@ std::string TextOf(const absl::Status& failed) {
                      said == metadata.end() ? "" : fmt::format(" It said {}.", Excerpt(said->second)));
 }
 
-void NoteFailure(store::LeaseRecord& lease, const absl::Status& failed, absl::Time now, Random& random) {
+void NoteFailure(const LeaseStepParts& parts, store::LeaseRecord& lease, const absl::Status& failed, absl::Time now) {
   lease.last_error = TextOf(failed);
   ++lease.attempts;
   const StepFailure failure = FailureOf(failed);
@@ -68,9 +70,12 @@ void NoteFailure(store::LeaseRecord& lease, const absl::Status& failed, absl::Ti
     lease.next_time = now;  // behind all others: if it is this token after all, nobody waits for it
     return;
   }
-  const bool stuck = failure == StepFailure::kForGood || lease.attempts >= kTriesBeforeStuck;
+  const int tries = parts.portal_works ? kTriesBeforeStuck : kTriesWhateverBeforeStuck;
+  const bool stuck = failure == StepFailure::kForGood || lease.attempts >= tries;
   if (stuck) lease.state = store::LeaseState::kStuck;
-  lease.next_time = now + Jittered(stuck ? kStuckWait : WaitAfter(lease.attempts), random);
+  absl::Duration wait = stuck ? kStuckWait : WaitAfter(lease.attempts);
+  if (!stuck && !parts.portal_works) wait = std::min(wait, kLongestSoonWait);
+  lease.next_time = now + Jittered(wait, parts.random);
 }
 
 // A token that was deleted meanwhile needs no lease.
@@ -99,7 +104,7 @@ absl::Status TakeStep(const LeaseStepParts& parts, PortalSession& session, store
   const bool gone = IsRefusal(sent, Reason::kUnknownToken);
   const absl::Time now = parts.clock.Now();
   if (!sent.ok() && !gone) {
-    NoteFailure(lease, sent, now, parts.random);
+    NoteFailure(parts, lease, sent, now);
     RETURN_IF_ERROR(Write(parts.store, lease));
     return sent;
   }

@@ -36,6 +36,8 @@ struct LeaseStepParts {
   Random& random;
   store::Store& store;
   Custody& custody;
+  // Whether the portal carried out the step before this one. If not, a failure is rather the portal's than the token's.
+  bool portal_works = true;
 };
 
 // The request of the next step: one that disables the token, or one that deletes it.

@@ -84,6 +84,11 @@ bool Leases::IsAwake(const PortalName& portal) {
   return parts_.portal.clock.Monotonic() >= lanes_[portal].pause_until;
 }
 
+bool Leases::WorksAt(const PortalName& portal) {
+  const MutexLock lock(mutex_);
+  return lanes_[portal].failures == 0;
+}
+
 void Leases::Sweep(const PortalName& portal) {
   for (int step = 0; step < kMostStepsInOneSweep && IsAwake(portal); ++step) {
     const std::optional<store::LeaseRecord> lease = Claim(portal);
@@ -149,7 +154,11 @@ absl::Status Leases::Step(store::LeaseRecord lease) {
                      PortalSession::Begin(portal, context, policy::Engine::EndOfLease(name), request));
     const PortalSession recallable = begun.Recallable();
     PortalSession session = deleting ? recallable : recallable.Urgent();
-    return TakeStep({.clock = portal.clock, .random = parts_.random, .store = parts_.store, .custody = parts_.custody},
+    return TakeStep({.clock = portal.clock,
+                     .random = parts_.random,
+                     .store = parts_.store,
+                     .custody = parts_.custody,
+                     .portal_works = WorksAt(name)},
                     session, lease);
   };
   const absl::Status done = run();

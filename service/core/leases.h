@@ -66,6 +66,8 @@ class Leases {
   };
 
   bool IsAwake(const PortalName& portal);
+  // Whether the last step there was carried out, or refused for good.
+  bool WorksAt(const PortalName& portal);
   // How many workers what is due can use.
   int WorkersFor(const PortalName& portal);
   // The lease whose step is the most urgent one, as nobody else's to take; nothing when none is due.

@@ -47,7 +47,7 @@ class CliTest(ForwardCase):
         self.assertEqual((token["type"], token["status"]), ("BEARER", "DISABLED"))
 
     def test_create_refuses_what_the_broker_cannot_do(self):
-        for flag, value in (("--ttl", "90000h"), ("--request-id", "7b0d1c5e-6f5c-4f0e-9d0b-0a3a3f1f9a11")):
+        for flag, value in (("--ttl", "87650h"), ("--request-id", "7b0d1c5e-6f5c-4f0e-9d0b-0a3a3f1f9a11")):
             self.assertIn("FIELD_INVALID", self.run_as(
                 "operator", REFUSED, "token", "create", "acme/33", flag, value).stderr)  # fmt: skip
 

@@ -201,7 +201,7 @@ class LeaseTest(BrokerTest):
 
     def test_a_kill_in_the_midst_of_a_step_loses_nothing(self):
         token = self.create(1)
-        self.world.portal.fault("slow-head", seconds=30, method="PATCH", path=PATCHES, commit=0)
+        self.world.portal.fault("slow-head", seconds=30, method="PATCH", path=PATCHES)
         self.world.await_request("/apitokens/" + token.name.rpartition("/")[2], method="PATCH")
         wait_for("step under way", lambda: any(
             record.get("method") == "lease/disable" and record.get("resource") == token.name

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/policy/ttl.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/policy/policy_text.h"
 
@@ -18,6 +19,8 @@ namespace lmbroker::policy {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -279,8 +282,7 @@ TEST_F(EngineTest, GrantWithMaxTtlLeasesEveryTokenAndRefusesALongerLife) {
   EXPECT_EQ(longer.reason, Reason::kNoGrant);
   EXPECT_EQ(longer.rule, "inventory.tokens[2]");
   EXPECT_THAT(longer.message, AllOf(HasSubstr("max_ttl"), HasSubstr("1h")));
-  ASSERT_FALSE(longer.nearest.empty());
-  EXPECT_THAT(longer.nearest[0].failed, HasSubstr("max_ttl: is 1h, call asks for 1h"));
+  EXPECT_THAT(longer.nearest, Contains(Field(&NearMiss::failed, HasSubstr("max_ttl: is 1h, call asks for 1h"))));
   const Decision list = Tokens("inventory", {.verb = Verb::kList, .portal = Portal("acme"), .admin = 50});
   EXPECT_TRUE(list.allowed);
   EXPECT_FALSE(list.ttl.has_value());
