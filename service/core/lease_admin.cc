@@ -91,7 +91,10 @@ absl::StatusOr<store::LeaseRecord> LeaseAdmin::Revoke(CallContext& context, cons
   const absl::Status done = TakeStep(
       {.clock = parts_.portal.clock, .random = parts_.random, .store = parts_.store, .custody = parts_.custody}, urgent,
       lease);
-  if (done.ok()) return lease;
+  if (done.ok()) {
+    absl::StatusOr<store::LeaseRecord> now = parts_.store.GetLease(token);
+    return IsRefusal(now.status(), Reason::kUnknownToken) ? lease : std::move(now);  // it may be deleted
+  }
   return FailureOf(done) == StepFailure::kForGood ? done : StillOpen(token, done);
 }
 
