@@ -77,7 +77,7 @@ absl::StatusOr<store::LeaseRecord> LeaseAdmin::Revoke(CallContext& context, cons
   context.audit.fields().resource = token.ToString();
   ASSIGN_OR_RETURN(const policy::TokenGrant grant, Authorize(context, token.portal()));
   RETURN_IF_ERROR(PortalSession::CheckMaster(parts_.portal, token.portal()));
-  ASSIGN_OR_RETURN(const store::LeaseRecord found, parts_.store.GetLease(token));
+  ASSIGN_OR_RETURN(store::LeaseRecord found, parts_.store.GetLease(token));
   if (found.state == LeaseState::kDisabled) {  // and waits to be deleted
     RETURN_IF_ERROR(context.audit.IntentAndWait(audit::Durability::kFlushedSoon));
     return found;

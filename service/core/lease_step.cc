@@ -99,8 +99,7 @@ absl::StatusOr<http::CanonicalRequest> RequestOf(const store::LeaseRecord& lease
 
 absl::Status TakeStep(const LeaseStepParts& parts, PortalSession& session, store::LeaseRecord& lease) {
   ASSIGN_OR_RETURN(http::CanonicalRequest request, RequestOf(lease));
-  const absl::Status sent =
-      session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status();
+  absl::Status sent = session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status();
   const bool gone = IsRefusal(sent, Reason::kUnknownToken);
   const absl::Time now = parts.clock.Now();
   if (!sent.ok() && !gone) {

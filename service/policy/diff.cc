@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::array kVerbs = {Verb::kCreate, Verb::kList,   Verb::kGet,   Verb::kUpdate,
                                Verb::kToggle, Verb::kDelete, Verb::kRotate};
-const std::vector<TokenType> kTypes = {TokenType::kLmv1, TokenType::kBearer};
+std::vector<TokenType> BothTypes() { return {TokenType::kLmv1, TokenType::kBearer}; }
 
 // What some identities are in one of the policies.
 struct Side {
@@ -178,14 +178,14 @@ class PairDiff {
 
   void CompareVerb(TokenQuestion question, const Ttls& ttls) {
     if (question.verb != Verb::kCreate) {
-      CompareTypes(question, kTypes);
+      CompareTypes(question, BothTypes());
       return;
     }
     for (const bool hand_over : {false, true}) {
       question.hand_over = hand_over;
       question.ttl.reset();
       // Where both allow a create, one may allow a longer life.
-      std::vector<TokenType> alike = CompareTypes(question, kTypes);
+      std::vector<TokenType> alike = CompareTypes(question, BothTypes());
       for (const absl::Duration ttl : ttls) {
         question.ttl = ttl;
         alike = CompareTypes(question, alike);

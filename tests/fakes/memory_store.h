@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -157,8 +158,9 @@ class MemoryStore final : public store::Store {
     for (const auto& [token, lease] : leases_) {
       if (token.portal() == portal && lease.state == state && lease.next_time <= now) due.push_back(lease);
     }
-    std::stable_sort(due.begin(), due.end(),
-                     [](const auto& one, const auto& other) { return one.next_time < other.next_time; });
+    std::sort(due.begin(), due.end(), [](const auto& one, const auto& other) {
+      return std::tie(one.next_time, one.token) < std::tie(other.next_time, other.token);
+    });
     if (due.size() > static_cast<std::size_t>(most)) due.erase(due.begin() + most, due.end());
     return due;
   }

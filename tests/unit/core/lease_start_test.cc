@@ -22,7 +22,7 @@ using testing::SizeIs;
 
 int LeaseCount() {
   const char* const count = std::getenv("LMBROKER_LEASES");  // NOLINT(concurrency-mt-unsafe): one thread
-  return count == nullptr ? 200 : std::atoi(count);
+  return count == nullptr ? 200 : std::stoi(count);
 }
 
 // Every tenth token is in the broker's custody, with a key of LM's length; the others were handed over. All have
