@@ -67,6 +67,7 @@ void AddExplainCommands(CLI::App& app, CommandLine& line);
 void AddPolicyCommands(CLI::App& app, CommandLine& line, Io& io);
 void AddStatusCommand(CLI::App& app, CommandLine& line);
 void AddSealCommands(CLI::App& app, CommandLine& line, Io& io);
+void AddLeaseCommands(CLI::App& app, CommandLine& line);
 
 // Adds an argument ("NAME") or option ("--note") whose text is given to `set`.
 template <class Set>

@@ -4,6 +4,7 @@
 #include "client/cli/command.h"
 #include "client/cli/names.h"
 #include "client/cli/values.h"
+#include "service/base/quantity.h"
 
 namespace lmbroker::cli {
 namespace {
@@ -41,6 +42,9 @@ void AddToken(CLI::App& explain, const Request& request) {
   AddText(command, "--type", "Tokens of this type", [request](const auto& text) {
     request->mutable_token()->set_type(*ParseTokenType(text));
   })->check(TokenTypeArgument());
+  AddText(command, "--ttl", "With create: for this time", [request](const auto& text) {
+    *request->mutable_token()->mutable_ttl() = ToProto(*ParseDuration(text));
+  })->check(DurationArgument());
   command.add_flag_callback(
       "--hand-over", [request] { request->mutable_token()->set_hand_over(true); }, "With the secret handed over");
 }

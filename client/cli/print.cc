@@ -59,7 +59,7 @@ void AddToken(Fields& fields, const v1::Token& token) {
 }
 
 std::string PortalsText(const v1::GetStatusResponse& status) {
-  Table portals({"PORTAL", "REACHABLE", "MASTER", "BREAKER", "CLOCK SKEW"});
+  Table portals({"PORTAL", "REACHABLE", "MASTER", "BREAKER", "CLOCK SKEW", "STUCK LEASES"});
   Table budgets({"PORTAL", "METHOD", "ENDPOINT", "REMAINING", "LIMIT", "WINDOW", "WAITING"});
   bool has_budgets = false;
   for (const v1::PortalStatus& portal : status.portals()) {
@@ -67,7 +67,7 @@ std::string PortalsText(const v1::GetStatusResponse& status) {
     portals.Add({ShortName(portal.portal()), portal.has_reachable() ? YesNo(portal.reachable()) : "not tried yet",
                  v1::PortalStatus::MasterState_Name(portal.master_state()),
                  has_breaker ? v1::PortalStatus::Breaker_Name(portal.breaker()) : "-",
-                 portal.has_clock_skew() ? Text(portal.clock_skew()) : "-"});
+                 portal.has_clock_skew() ? Text(portal.clock_skew()) : "-", std::to_string(portal.stuck_leases())});
     for (const v1::BudgetStatus& budget : portal.budgets()) {
       has_budgets = true;
       budgets.Add({ShortName(portal.portal()), budget.method(), budget.pattern(), std::to_string(budget.remaining()),
@@ -87,7 +87,8 @@ std::string Text(const v1::SampleCall& sample) {
   if (!sample.has_token()) return sample.rpc();
   const v1::TokenAccess& call = sample.token();
   const std::string type = call.type() == v1::TOKEN_TYPE_UNSPECIFIED ? "" : " " + v1::TokenType_Name(call.type());
-  return fmt::format("{} tokens of {}{}{}", call.verb(), ShortName(call.parent()), type,
+  const std::string life = call.has_ttl() ? " for " + Text(call.ttl()) : "";
+  return fmt::format("{} tokens of {}{}{}{}", call.verb(), ShortName(call.parent()), type, life,
                      call.hand_over() ? " with the secret handed over" : "");
 }
 
@@ -221,6 +222,28 @@ std::string ToText(const v1::GetStatusResponse& status) {
                      credential.has_age() ? Text(credential.age()) : "-"});
   }
   return fields.ToString() + '\n' + PortalsText(status) + '\n' + credentials.ToString();
+}
+
+std::string ToText(const v1::Lease& lease) {
+  Fields fields;
+  fields.Add("token", ShortName(lease.token()));
+  fields.Add("state", v1::Lease::State_Name(lease.state()));
+  fields.AddIf(lease.has_expire_time(), "expires", lease.expire_time());
+  fields.AddIf(lease.has_disable_time(), "disabled", lease.disable_time());
+  fields.AddIf(lease.has_next_time(), "next step", lease.next_time());
+  if (lease.attempts() > 0) fields.Add("failed tries", std::to_string(lease.attempts()));
+  fields.Add("last error", lease.last_error());
+  return fields.ToString();
+}
+
+std::string ToText(const v1::ListLeasesResponse& list) {
+  Table table({"TOKEN", "STATE", "EXPIRES", "NEXT STEP", "FAILED TRIES", "LAST ERROR"});
+  for (const v1::Lease& lease : list.leases()) {
+    table.Add({ShortName(lease.token()), v1::Lease::State_Name(lease.state()), Text(lease.expire_time()),
+               Text(lease.next_time()), std::to_string(lease.attempts()),
+               lease.last_error().empty() ? "-" : lease.last_error()});
+  }
+  return table.ToString();
 }
 
 std::string ToText(const v1::SealResponse&) { return "The broker is sealed.\n"; }

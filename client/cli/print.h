@@ -23,6 +23,8 @@ std::string ToText(const v1::ProbeCredentialResponse& probe);
 std::string ToText(const v1::ExplainAccessResponse& answer);
 std::string ToText(const v1::DiffPolicyResponse& diff);
 std::string ToText(const v1::GetStatusResponse& status);
+std::string ToText(const v1::Lease& lease);
+std::string ToText(const v1::ListLeasesResponse& list);
 std::string ToText(const v1::SealResponse&);
 std::string ToText(const v1::UnsealResponse&);
 std::string ToText(const google::protobuf::Empty& done);

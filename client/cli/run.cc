@@ -77,6 +77,7 @@ void AddCommands(CLI::App& app, CommandLine& line, Io& io) {
   AddPolicyCommands(app, line, io);
   AddStatusCommand(app, line);
   AddSealCommands(app, line, io);
+  AddLeaseCommands(app, line);
 }
 
 }  // namespace

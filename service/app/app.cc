@@ -24,8 +24,11 @@ constexpr absl::Duration kIdentityCheck = absl::Milliseconds(500);
 constexpr absl::Duration kKeyCheck = absl::Seconds(1);
 constexpr absl::Duration kUseSave = absl::Minutes(1);
 constexpr absl::Duration kRotationCheck = absl::Seconds(1);
+constexpr absl::Duration kLeaseCheck = absl::Seconds(1);
 // What is left to do after a call, e.g. the last step of a create whose caller's time was up.
 constexpr Executor::Options kBackground{.threads = 2, .most_queued = 256};
+// For the ends of leases, at all portals together.
+constexpr Executor::Options kLeaseWorkers{.threads = 8, .most_queued = 256};
 constexpr Executor::Options kLocalWorkers{.threads = 4, .most_queued = 512};
 // Files and sockets that are no caller's and no portal's.
 constexpr std::size_t kOtherFiles = 64;
@@ -175,6 +178,16 @@ App::App(Config config, Opened opened)
                 .scheduler = *parts_.loop,
                 .healths = healths_,
                 .logger = *parts_.logger}),
+      lease_admin_(
+          {.portal = SessionParts(), .store = *parts_.store, .custody = *parts_.custody, .random = *parts_.random}),
+      leases_({.portal = SessionParts(),
+               .store = *parts_.store,
+               .custody = *parts_.custody,
+               .random = *parts_.random,
+               .audit = *parts_.audit,
+               .refusals = refusals_,
+               .logger = *parts_.logger,
+               .workers = kLeaseWorkers}),
       policy_questions_({.policy = policy_, .portals = portals_, .custody = *parts_.custody, .healths = healths_}),
       local_workers_(kLocalWorkers),
       portal_workers_(kPortalWorkers),
@@ -204,11 +217,14 @@ App::App(Config config, Opened opened)
                                 .client = *parts_.client,
                                 .audit = *parts_.audit,
                                 .keeper = *parts_.keeper,
+                                .leases = lease_admin_,
+                                .store = *parts_.store,
                                 .shadow = has_shadow() ? &shadow_ : nullptr}),
       policy_ticker_(kPolicyCheck, [this] { CheckPolicies(); }),
       key_ticker_(kKeyCheck, [this] { TendKeys(); }),
       use_ticker_(kUseSave, [this] { SaveUses(); }),
-      rotation_ticker_(kRotationCheck, [this] { rotator_.Tend(); }) {}
+      rotation_ticker_(kRotationCheck, [this] { rotator_.Tend(); }),
+      lease_ticker_(kLeaseCheck, [this] { leases_.Tick(); }) {}
 
 PolicyWatch::Parts App::PolicyWatchParts() {
   return {.logger = *parts_.logger,
@@ -328,6 +344,9 @@ std::string App::MetricsText() const {
     const portal::PortalHealth& health = *healths_.Of(portal);
     parts_.metrics->SetBreakerOpen(portal.id(), health.breaker.state() != portal::Breaker::State::kClosed);
     parts_.metrics->SetClockSkew(portal.id(), health.clock.skew().value_or(absl::ZeroDuration()));
+    if (const auto stuck = parts_.store->CountStuckLeases(portal); stuck.ok()) {
+      parts_.metrics->SetStuckLeases(portal.id(), *stuck);
+    }
   }
   parts_.metrics->SetBodyBytes(parts_.memory->taken());
   parts_.metrics->SetConnections(server_->connections());
@@ -350,6 +369,7 @@ std::vector<ops::Check> App::Checks() {
           {.name = "issuer_keys",
            .run = [this] { return ops::CheckResult{.detail = tokens_ == nullptr ? "" : tokens_->error()}; }},
           {.name = "shadow_policy", .run = [this] { return ops::CheckResult{.detail = shadow_.state().error}; }},
+          {.name = "leases", .run = [this] { return CheckLeases(); }},
           {.name = "masters", .run = [this] { return CheckMasters(); }}};
 }
 
@@ -358,6 +378,18 @@ ops::CheckResult App::CheckKeys() const {
   const core::KeyKeeper::State state = parts_.keeper->state();
   if (state.sealed) return {.ready = false, .detail = "sealed; an operator can unseal it"};
   return {.detail = state.error};
+}
+
+// Tokens that should have ended and have not. Callers are served all the same.
+ops::CheckResult App::CheckLeases() const {
+  ops::CheckResult result;
+  for (const auto& [portal, master] : portals_.all()) {
+    const std::int64_t stuck = parts_.store->CountStuckLeases(portal).value_or(0);
+    if (stuck == 0) continue;
+    result.detail +=
+        fmt::format("{}{} leases of {} are stuck", result.detail.empty() ? "" : "; ", stuck, portal.ToString());
+  }
+  return result;
 }
 
 void App::TendKeys() const {
@@ -395,6 +427,7 @@ void App::Reload() {
 void App::Drain() {
   parts_.logger->Info("draining", {{"in_flight", edge_.in_flight()}});
   draining_ = true;
+  leases_.Stop();
   server_->Quiesce();
   edge_.StartDraining();
   rotator_.Stop();

@@ -32,6 +32,8 @@
 #include "service/core/custody.h"
 #include "service/core/forwarder.h"
 #include "service/core/key_keeper.h"
+#include "service/core/lease_admin.h"
+#include "service/core/leases.h"
 #include "service/core/policy_holder.h"
 #include "service/core/policy_questions.h"
 #include "service/core/portals.h"
@@ -104,6 +106,7 @@ class App {
   ops::CheckResult CheckMasters() const;
   std::string MetricsText() const;
   ops::CheckResult CheckKeys() const;
+  ops::CheckResult CheckLeases() const;
   // Reads the key ring again if it changed, and has records follow it.
   void TendKeys() const;
   void SaveUses() const;
@@ -142,6 +145,8 @@ class App {
   core::TokenAdmin token_admin_;
   core::CredentialAdmin credential_admin_;
   core::Rotator rotator_;
+  core::LeaseAdmin lease_admin_;
+  core::Leases leases_;
   core::PolicyQuestions policy_questions_;
   Executor local_workers_;
   Executor portal_workers_;
@@ -155,6 +160,7 @@ class App {
   Ticker key_ticker_;
   Ticker use_ticker_;
   Ticker rotation_ticker_;
+  Ticker lease_ticker_;
   std::unique_ptr<ListenerTls> listener_tls_;
   std::optional<Ticker> identity_ticker_;
   std::unique_ptr<rpc::Server> server_;

@@ -80,6 +80,7 @@ struct Metrics::Portal {
   prometheus::Counter* quarantines = nullptr;
   prometheus::Gauge* breaker_open = nullptr;
   prometheus::Gauge* clock_skew = nullptr;
+  prometheus::Gauge* stuck_leases = nullptr;
   prometheus::Counter* kept_reads = nullptr;
   prometheus::Counter* joined_reads = nullptr;
 };
@@ -152,6 +153,8 @@ void Metrics::AddPortals(std::vector<std::string> portals) {
                                   "1 while the broker sends nothing to the portal, because it failed", labels);
     row->clock_skew = &AddGauge(*registry_, "lmbroker_portal_clock_skew_seconds",
                                 "The portal's clock minus the broker's, as far as known", labels);
+    row->stuck_leases = &AddGauge(*registry_, "lmbroker_stuck_leases",
+                                  "Leases whose token the portal does not let the broker disable or delete", labels);
     row->kept_reads = &shared_reads.Add({{"portal", name}, {"from", "memory"}});
     row->joined_reads = &shared_reads.Add({{"portal", name}, {"from", "in_flight"}});
     for (std::size_t i = 0; i < kClasses; ++i) {
@@ -255,6 +258,10 @@ void Metrics::Quarantined(std::string_view portal) { Find(portals_, portal).quar
 
 void Metrics::SetBreakerOpen(std::string_view portal, bool open) {
   Find(portals_, portal).breaker_open->Set(open ? 1 : 0);
+}
+
+void Metrics::SetStuckLeases(std::string_view portal, std::int64_t count) {
+  Find(portals_, portal).stuck_leases->Set(static_cast<double>(count));
 }
 
 void Metrics::SetClockSkew(std::string_view portal, absl::Duration skew) {

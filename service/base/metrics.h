@@ -60,6 +60,7 @@ class Metrics {
   void Quarantined(std::string_view portal);
   void SetBreakerOpen(std::string_view portal, bool open);
   void SetClockSkew(std::string_view portal, absl::Duration skew);  // the portal's clock minus ours
+  void SetStuckLeases(std::string_view portal, std::int64_t count);
   // A read needed no portal call of its own: it was given a kept reply, or joined a call in flight.
   void ReadServedFromMemory(std::string_view portal);
   void ReadJoined(std::string_view portal);

@@ -109,6 +109,7 @@ std::optional<absl::StatusOr<Attempts::Passes>> Attempts::Admit(const Dispatch& 
                                                                 LockoutGuard::Waker waker) const {
   LockoutGuard& guard = *dispatch.entry.guard;
   if (dispatch.probe) return Passes{.key = guard.Insist(), .portal = health.breaker.Insist()};
+  if (absl::Status lease = Custody::CheckLease(dispatch.entry, parts_.clock.Now()); !lease.ok()) return lease;
   auto key = guard.Admit(parts_.clock.Monotonic(), std::move(waker), &dispatch);
   if (!key.has_value()) return std::nullopt;
   if (!key->ok()) return key->status();

@@ -73,7 +73,8 @@ class Attempts {
   // Sends the call, and again where law 6, the portal's rate limit and health, and the deadline allow it. `permit` is
   // for the first attempt, which gets one by itself when it is unset. The last attempt is the answer when another one
   // is not allowed any more. Never holds a thread while it waits. Beside the client's refusals those of
-  // Budgets::Acquire, BREAKER_OPEN, CREDENTIAL_QUARANTINED; INTERNAL for a call that is not of this entry and claim.
+  // Budgets::Acquire, BREAKER_OPEN, CREDENTIAL_QUARANTINED, CREDENTIAL_DISABLED (the lease of the key's token has ended
+  // while the call waited); INTERNAL for a call that is not of this entry and claim.
   Task<Dispatched> Send(Dispatch dispatch, std::optional<portal::Permit> permit) const;
 
  private:

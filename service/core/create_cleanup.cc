@@ -83,6 +83,11 @@ absl::Status CreateCleanup::Complete(portal::LmToken& token) const {
   absl::Status done = SetNoteAndStatus(session, token);
   if (done.ok()) return done;
   if (IsFinal(done)) return Undo(name, done);
+  if (TimeLeft() <= absl::ZeroDuration())
+    return Undo(name,
+                NothingChanged("The lease of the new token ended before the portal had taken its note and status, "
+                               "so the broker deleted it again",
+                               done));
   // A secret that nobody receives must not become usable.
   if (intent_.hand_over)
     return Undo(name, NothingChanged("The portal did not enable the new token in time, so the "
@@ -105,14 +110,20 @@ absl::Status CreateCleanup::TakeBack(PortalSession& session, const TokenName& na
   return absl::OkStatus();
 }
 
+absl::Duration CreateCleanup::TimeLeft() const {
+  return expire_time_.has_value() ? *expire_time_ - parts_.clock.Now() : absl::InfiniteDuration();
+}
+
+// A token is not enabled beyond its lease: not later, and not by a request that is still under way then.
 absl::Status CreateCleanup::SetNoteAndStatus(PortalSession& session, portal::LmToken& token) const {
+  PortalSession bounded = session.EndingBy(parts_.clock.Monotonic() + TimeLeft());
   const std::int32_t admin = intent_.admin.id();
   // It is disabled already, so only a token to be enabled needs its status set.
   ASSIGN_OR_RETURN(http::CanonicalRequest request,
                    intent_.status == TokenStatus::kEnabled
                        ? portal::PatchNoteAndStatus(admin, token.id, intent_.note, intent_.status)
                        : portal::PatchNote(admin, token.id, intent_.note));
-  RETURN_IF_ERROR(session.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
+  RETURN_IF_ERROR(bounded.Send(std::move(request), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
   token.note = intent_.note;
   token.status = intent_.status;
   parts_.custody.LearnTokenStatus(session.portal(), {&token, 1});

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <utility>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
+#include "service/base/clock.h"
 #include "service/base/executor.h"
 #include "service/base/names.h"
 #include "service/core/custody.h"
@@ -20,13 +23,16 @@ namespace lmbroker::core {
 class CreateCleanup {
  public:
   struct Parts {
+    const Clock& clock;
     store::Store& store;
     Custody& custody;
     Executor& background;
   };
 
-  CreateCleanup(const Parts& parts, const PortalSession& session, store::CreateIntent intent)
-      : parts_(parts), session_(session.Urgent()), intent_(std::move(intent)) {}
+  // `expire_time` is the end of the token's lease, if it is to have one.
+  CreateCleanup(const Parts& parts, const PortalSession& session, store::CreateIntent intent,
+                std::optional<absl::Time> expire_time)
+      : parts_(parts), session_(session.Urgent()), intent_(std::move(intent)), expire_time_(expire_time) {}
 
   // After a POST without a usable answer: what to tell the caller. A clear "no" stands as it is. Otherwise the portal
   // is searched for the marker: a token that has it is deleted, since its secret is lost; then PORTAL_ERROR (nothing
@@ -39,13 +45,14 @@ class CreateCleanup {
   absl::Status Undo(const TokenName& name, const absl::Status& cause) const;
 
   // The last step: sets the note and status that were asked for, and brings `token` up to date. When the portal refuses
-  // it, or fails to while the secret was to be handed over, the token is taken back. OUTCOME_UNKNOWN, with the token's
-  // name, while it is still open.
+  // it, or fails to while the secret was to be handed over, or the lease has ended, the token is taken back.
+  // OUTCOME_UNKNOWN, with the token's name, while it is still open.
   absl::Status Complete(portal::LmToken& token) const;
 
  private:
   absl::StatusOr<int> DeleteMarked(PortalSession& session) const;
   absl::Status TakeBack(PortalSession& session, const TokenName& name) const;
+  absl::Duration TimeLeft() const;  // of the lease
   absl::Status SetNoteAndStatus(PortalSession& session, portal::LmToken& token) const;
   void InBackground(absl::AnyInvocable<void(const CreateCleanup&, PortalSession&)> work) const;
   void End(store::CreatePhase phase) const;
@@ -53,6 +60,7 @@ class CreateCleanup {
   Parts parts_;
   PortalSession session_;
   store::CreateIntent intent_;
+  std::optional<absl::Time> expire_time_;
 };
 
 }  // namespace lmbroker::core

@@ -27,7 +27,8 @@ crypto::Binding Custody::BindingOf(const store::CredentialRecord& record) {
 }
 
 std::shared_ptr<const Custody::Entry> Custody::MakeEntry(store::CredentialRecord record, Secret secret,
-                                                         std::shared_ptr<LockoutGuard> guard) const {
+                                                         std::shared_ptr<LockoutGuard> guard,
+                                                         std::optional<absl::Time> expire_time) const {
   record.secret = {};
   portal::SecretForms forms(secret);
   OpenKeys::Place place = secret.empty() ? OpenKeys::Place() : OpenKeys::Place(open_keys_);
@@ -35,13 +36,14 @@ std::shared_ptr<const Custody::Entry> Custody::MakeEntry(store::CredentialRecord
   return std::make_shared<const Entry>(Entry{.place = std::move(place),
                                              .recalled = recall_.get_token(),
                                              .record = std::move(record),
+                                             .expire_time = expire_time,
                                              .key = std::move(key),
                                              .forms = std::move(forms),
                                              .guard = std::move(guard)});
 }
 
 std::shared_ptr<const Custody::Entry> Custody::Redescribed(const Entry& entry, store::CredentialRecord record) const {
-  return MakeEntry(std::move(record), entry.key.secret.Duplicate(), entry.guard);
+  return MakeEntry(std::move(record), entry.key.secret.Duplicate(), entry.guard, entry.expire_time);
 }
 
 absl::StatusOr<Custody::Row> Custody::RowOf(const CredentialName& name) const {
@@ -58,6 +60,7 @@ absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Lookup(const Cred
   if (row.entry->record.status == TokenStatus::kDisabled) {
     return Disabled(name, "it", "an operator can enable it with ToggleCredential");
   }
+  RETURN_IF_ERROR(CheckLease(*row.entry, clock_.Now()));
   RETURN_IF_ERROR(row.entry->guard->Check(clock_.Monotonic()));
   if (row.token_status == TokenStatus::kDisabled) {
     return Disabled(name, "its token at the portal", "enable it with ToggleToken");
@@ -65,6 +68,13 @@ absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Lookup(const Cred
   const MutexLock lock(mutex_);
   if (const auto found = rows_.find(name); found != rows_.end()) found->second.last_use = clock_.Now();
   return std::move(row.entry);
+}
+
+absl::Status Custody::CheckLease(const Entry& entry, absl::Time now) {
+  if (!entry.expire_time.has_value() || now < *entry.expire_time) return absl::OkStatus();
+  return Refuse(Reason::kCredentialDisabled,
+                fmt::format("The broker does not sign with {}: the lease of its token has ended; create another token.",
+                            entry.record.name.ToString()));
 }
 
 absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::Find(const CredentialName& name) const {
@@ -110,12 +120,13 @@ absl::Status Custody::Seal(store::CredentialRecord& record, const Secret& secret
   return absl::OkStatus();
 }
 
-void Custody::Show(store::CredentialRecord record, Secret secret) {
+void Custody::Show(store::CredentialRecord record, Secret secret, std::optional<absl::Time> expire_time) {
   CredentialName name = record.name;
   const std::uint32_t key_version = record.secret.key_version;
   auto guard = std::make_shared<LockoutGuard>(name);
   const MutexLock lock(mutex_);
-  Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard)), .key_version = key_version};
+  Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard), expire_time),
+          .key_version = key_version};
   rows_.insert_or_assign(std::move(name), std::move(row));
 }
 
@@ -123,8 +134,14 @@ absl::Status Custody::Import(store::CredentialRecord record, Secret secret) {
   const MutexLock change(changes_);
   RETURN_IF_ERROR(CheckUnlocked());
   RETURN_IF_ERROR(Seal(record, secret));
+  std::optional<absl::Time> expire_time;  // of a token that the broker created, and whose secret comes back to it
+  if (record.token.has_value()) {
+    const absl::StatusOr<store::TokenRecord> token = store_.GetToken(*record.token);
+    if (!token.ok() && !IsRefusal(token.status(), Reason::kUnknownToken)) return token.status();
+    if (token.ok()) expire_time = token->expire_time;
+  }
   RETURN_IF_ERROR(store_.InsertCredential(record));
-  Show(std::move(record), std::move(secret));
+  Show(std::move(record), std::move(secret), expire_time);
   return absl::OkStatus();
 }
 
@@ -134,7 +151,7 @@ absl::Status Custody::Adopt(std::string_view marker, const store::TokenRecord& t
   RETURN_IF_ERROR(CheckUnlocked());
   RETURN_IF_ERROR(Seal(record, secret));
   RETURN_IF_ERROR(store_.CommitCreate(marker, token, record));
-  Show(std::move(record), std::move(secret));
+  Show(std::move(record), std::move(secret), token.expire_time);
   return absl::OkStatus();
 }
 
@@ -174,6 +191,19 @@ absl::Status Custody::ForgetToken(const TokenName& token) {
   RETURN_IF_ERROR(store_.DeleteToken(token));
   const MutexLock lock(mutex_);
   std::erase_if(rows_, [&](const auto& item) { return item.second.entry->record.token == token; });
+  return absl::OkStatus();
+}
+
+absl::Status Custody::ChangeLease(const store::LeaseRecord& lease) {
+  const MutexLock change(changes_);
+  RETURN_IF_ERROR(CheckUnlocked());
+  RETURN_IF_ERROR(store_.UpdateLease(lease));
+  const MutexLock lock(mutex_);
+  for (auto& [name, row] : rows_) {
+    const Entry& entry = *row.entry;
+    if (entry.record.token != lease.token) continue;
+    row.entry = MakeEntry(entry.record, entry.key.secret.Duplicate(), entry.guard, lease.expire_time);
+  }
   return absl::OkStatus();
 }
 

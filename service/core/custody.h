@@ -43,6 +43,8 @@ class Custody {
     OpenKeys::Place place;           // of the key
     std::stop_token recalled;        // a stop request means that whoever has this is to let go of it
     store::CredentialRecord record;  // without its sealed bytes
+    // When the lease of its token ends, if it has one: from then on nothing is signed with the key.
+    std::optional<absl::Time> expire_time;
     sign::Key key;
     portal::SecretForms forms;            // of the key, for the scrubbing of replies
     std::shared_ptr<LockoutGuard> guard;  // of the key: the same for all descriptions of one secret
@@ -82,9 +84,12 @@ class Custody {
   absl::Status Rewrap(std::uint32_t primary, std::size_t most);
 
   // For signing, and taken as a use. UNKNOWN_CREDENTIAL; SEALED; CREDENTIAL_DISABLED, also while the token underneath
-  // is known to be disabled at the portal; CREDENTIAL_QUARANTINED, which is kept in memory only: after a restart the
-  // portal says it again.
+  // is known to be disabled at the portal, and once its lease has ended; CREDENTIAL_QUARANTINED, which is kept in
+  // memory only: after a restart the portal says it again.
   absl::StatusOr<std::shared_ptr<const Entry>> Lookup(const CredentialName& name) const;
+
+  // CREDENTIAL_DISABLED once the lease of its token has ended: for who has looked it up earlier, and signs now.
+  static absl::Status CheckLease(const Entry& entry, absl::Time now);
 
   // Whatever its state; no use. UNKNOWN_CREDENTIAL, SEALED.
   absl::StatusOr<std::shared_ptr<const Entry>> Find(const CredentialName& name) const;
@@ -107,16 +112,17 @@ class Custody {
   absl::Status ForgetToken(const TokenName& token);
 
   // The steps of a rotation that change what is held, each as store::Store has it. A rotation is of one thread at a
-  // time. UNKNOWN_CREDENTIAL, SEALED.
+  // time. UNKNOWN_CREDENTIAL, SEALED; CREDENTIAL_DISABLED once the lease of its token has ended.
   absl::Status BeginRotation(const store::Rotation& rotation);
-  // Seals the new secret.
-  absl::Status StoreRotation(const store::Rotation& rotation, const store::TokenRecord& token, const Secret& secret);
+  // Seals the new secret. The new token's lease ends when that of the old one does.
+  absl::Status StoreRotation(const store::Rotation& rotation, store::TokenRecord token, const Secret& secret);
   // What the credential will be, with the key that is stored for it: to be tried.
   absl::StatusOr<std::shared_ptr<const Entry>> FindStored(const store::Rotation& rotation) const;
   // Whether some call still has a key. Expires with the last one.
   using Use = std::weak_ptr<const LockoutGuard>;
   // Lookup gives the new key from now on; calls in flight keep the old one, of which the answer is the use.
-  // CREDENTIAL_DISABLED, and nothing is changed: the old token is known to be disabled at the portal by now.
+  // CREDENTIAL_DISABLED, and nothing is changed: the old token is known to be disabled at the portal by now, or its
+  // lease has ended.
   // UNKNOWN_TOKEN: the new one was forgotten meanwhile.
   absl::StatusOr<Use> PromoteRotation(const store::Rotation& rotation);
   absl::Status EndRotation(const store::Rotation& rotation);
@@ -125,6 +131,8 @@ class Custody {
 
   // A stop request means that whoever has a key is to let go of it.
   std::stop_token recalled() const;
+  // Writes a lease whose end has changed, and signs accordingly. UNKNOWN_TOKEN if there is none (any more), SEALED.
+  absl::Status ChangeLease(const store::LeaseRecord& lease);
 
   // What the portal says of its tokens' status; `tokens` in ascending order of id. Kept in memory only: it makes a
   // refusal clear, the portal makes it safe.
@@ -148,14 +156,20 @@ class Custody {
   static crypto::Binding BindingOf(const store::CredentialRecord& record);
   // Seals `secret` into `record`.
   absl::Status Seal(store::CredentialRecord& record, const Secret& secret) const;
-  void Show(store::CredentialRecord record, Secret secret) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
+  void Show(store::CredentialRecord record, Secret secret, std::optional<absl::Time> expire_time)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
   // Without a key when `secret` is empty.
   std::shared_ptr<const Entry> MakeEntry(store::CredentialRecord record, Secret secret,
-                                         std::shared_ptr<LockoutGuard> guard) const
+                                         std::shared_ptr<LockoutGuard> guard,
+                                         std::optional<absl::Time> expire_time) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The same key, or none, under another description.
   std::shared_ptr<const Entry> Redescribed(const Entry& entry, store::CredentialRecord record) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // When the leases of the store end, by token.
+  using Ends = std::map<TokenName, absl::Time>;
+  absl::StatusOr<Ends> EndsOfLeases() const;
+  static std::optional<absl::Time> EndOf(const store::CredentialRecord& record, const Ends& ends);
   absl::StatusOr<Row> RowOf(const CredentialName& name) const;
   // SEALED while it is locked.
   absl::Status CheckUnlocked() const;

@@ -49,8 +49,12 @@ absl::StatusOr<std::unique_ptr<Custody>> Custody::OpenLocked(store::Store& store
                                                              const Clock& clock) {
   std::unique_ptr<Custody> custody(new Custody(store, envelope, clock));
   ASSIGN_OR_RETURN(std::vector<store::CredentialRecord> records, store.ListCredentials(std::nullopt));
+  ASSIGN_OR_RETURN(const Ends ends, custody->EndsOfLeases());
   const MutexLock change(custody->changes_);
-  for (store::CredentialRecord& record : records) custody->Show(std::move(record), {});
+  for (store::CredentialRecord& record : records) {
+    const std::optional<absl::Time> end = EndOf(record, ends);
+    custody->Show(std::move(record), {}, end);
+  }
   return custody;
 }
 
@@ -59,6 +63,19 @@ absl::StatusOr<std::unique_ptr<Custody>> Custody::Open(store::Store& store, cons
   ASSIGN_OR_RETURN(std::unique_ptr<Custody> custody, OpenLocked(store, envelope, clock));
   RETURN_IF_ERROR(custody->Unlock(envelope, [] { return absl::OkStatus(); }));
   return custody;
+}
+
+absl::StatusOr<Custody::Ends> Custody::EndsOfLeases() const {
+  ASSIGN_OR_RETURN(const std::vector<store::LeaseRecord> leases, store_.ListLeases({}));
+  Ends ends;
+  for (const store::LeaseRecord& lease : leases) ends.emplace_hint(ends.end(), lease.token, lease.expire_time);
+  return ends;
+}
+
+std::optional<absl::Time> Custody::EndOf(const store::CredentialRecord& record, const Ends& ends) {
+  if (!record.token.has_value()) return std::nullopt;
+  const auto found = ends.find(*record.token);
+  return found == ends.end() ? std::nullopt : std::optional(found->second);
 }
 
 absl::StatusOr<Custody::OpenedRecords> Custody::OpenAll(const crypto::Envelope& candidate) const {
@@ -85,6 +102,7 @@ absl::Status Custody::Unlock(const crypto::Envelope& candidate, absl::FunctionRe
   if (!locked()) return absl::OkStatus();
   // Only now is it known that the store has what the broker wrote.
   ASSIGN_OR_RETURN(OpenedRecords opened, OpenAll(candidate));
+  ASSIGN_OR_RETURN(const Ends ends, EndsOfLeases());
   const MutexLock lock(mutex_);
   locked_ = false;
   recall_ = std::stop_source();
@@ -94,7 +112,9 @@ absl::Status Custody::Unlock(const crypto::Envelope& candidate, absl::FunctionRe
     auto guard = known != before.end() ? known->second.entry->guard : std::make_shared<LockoutGuard>(record.name);
     const CredentialName name = record.name;
     const std::uint32_t key_version = record.secret.key_version;
-    Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard)), .key_version = key_version};
+    const std::optional<absl::Time> end = EndOf(record, ends);
+    Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard), end),
+            .key_version = key_version};
     if (known != before.end()) row.token_status = known->second.token_status;
     rows_.emplace(name, std::move(row));
   }
@@ -108,7 +128,7 @@ void Custody::Lock(absl::FunctionRef<void()> commit) {
   const MutexLock lock(mutex_);
   locked_ = true;
   for (auto& [name, row] : rows_) {
-    auto keyless = MakeEntry(row.entry->record, {}, row.entry->guard);
+    auto keyless = MakeEntry(row.entry->record, {}, row.entry->guard, row.entry->expire_time);
     last.push_back(std::exchange(row.entry, std::move(keyless)));
   }
 }

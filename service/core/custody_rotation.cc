@@ -60,17 +60,20 @@ bool Custody::Stands(const store::Rotation& rotation) const {
 
 absl::Status Custody::BeginRotation(const store::Rotation& rotation) {
   const MutexLock change(changes_);
-  RETURN_IF_ERROR(RowOf(rotation.credential).status());
+  ASSIGN_OR_RETURN(const Row row, RowOf(rotation.credential));
   RETURN_IF_ERROR(CheckUnlocked());
+  RETURN_IF_ERROR(CheckLease(*row.entry, clock_.Now()));
   RETURN_IF_ERROR(store_.BeginRotation(rotation));
   SetState(rotation.credential, store::CredentialState::kRotating);
   return absl::OkStatus();
 }
 
-absl::Status Custody::StoreRotation(const store::Rotation& rotation, const store::TokenRecord& token,
-                                    const Secret& secret) {
+// A lease is the handle's: it goes over to the new token, with the same end.
+absl::Status Custody::StoreRotation(const store::Rotation& rotation, store::TokenRecord token, const Secret& secret) {
   const MutexLock change(changes_);
+  ASSIGN_OR_RETURN(const Row row, RowOf(rotation.credential));
   RETURN_IF_ERROR(CheckUnlocked());
+  token.expire_time = row.entry->expire_time;
   store::SealedValue value{.name = store::RotationSecretName(rotation.marker)};
   ASSIGN_OR_RETURN(value.secret, envelope_.Seal(secret, crypto::ValueBinding{value.name}));
   return store_.StoreRotation(rotation.marker, token, value);
@@ -83,7 +86,7 @@ absl::StatusOr<std::shared_ptr<const Custody::Entry>> Custody::FindStored(const 
   ASSIGN_OR_RETURN(Secret secret, OpenStored(store_, envelope_, rotation));
   const MutexLock lock(mutex_);
   return MakeEntry(Rotated(Stored(row), rotation, token), std::move(secret),
-                   std::make_shared<LockoutGuard>(rotation.credential));
+                   std::make_shared<LockoutGuard>(rotation.credential), token.expire_time);
 }
 
 absl::StatusOr<Custody::Use> Custody::PromoteRotation(const store::Rotation& rotation) {
@@ -96,13 +99,14 @@ absl::StatusOr<Custody::Use> Custody::PromoteRotation(const store::Rotation& rot
                               "ToggleToken before it is rotated.",
                               rotation.credential.ToString()));
   }
+  RETURN_IF_ERROR(CheckLease(*before.entry, clock_.Now()));  // it may have been revoked meanwhile
   ASSIGN_OR_RETURN(const store::TokenRecord token, NewToken(store_, rotation));
   ASSIGN_OR_RETURN(Secret secret, OpenStored(store_, envelope_, rotation));
   store::CredentialRecord record = Rotated(Stored(before), rotation, token);
   record.rotate_time = clock_.Now();
   RETURN_IF_ERROR(Seal(record, secret));
   RETURN_IF_ERROR(store_.PromoteRotation(rotation.marker, record));
-  Show(std::move(record), std::move(secret));
+  Show(std::move(record), std::move(secret), token.expire_time);
   return Use(before.entry->guard);
 }
 

@@ -1,5 +1,6 @@
 #include "service/core/portal_session.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -206,6 +207,22 @@ PortalSession PortalSession::With(std::shared_ptr<const Custody::Entry> entry) c
 absl::Status PortalSession::TakeMaster() {
   ASSIGN_OR_RETURN(entry_, FindMaster(parts_, portal()));
   return absl::OkStatus();
+}
+
+PortalSession PortalSession::EndingBy(absl::Duration end) const {
+  PortalSession session = *this;
+  session.deadline_ = std::min(deadline_, end);
+  return session;
+}
+
+PortalSession PortalSession::Recallable() const {
+  PortalSession session = *this;
+  session.cancelled_ = entry_->recalled;
+  return session;
+}
+
+absl::Status PortalSession::CheckMaster(const Parts& parts, const PortalName& portal) {
+  return FindMaster(parts, portal).status();
 }
 
 PortalSession PortalSession::WithShareOfTime(double share) const {

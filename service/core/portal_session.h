@@ -91,6 +91,14 @@ class PortalSession {
   // Lets go of the key that it has, and goes on with that of the portal's master as it is by now. Errors as of Begin;
   // then it has what it had.
   absl::Status TakeMaster();
+  // The same session with an earlier end, at that time on Clock::Monotonic.
+  PortalSession EndingBy(absl::Duration end) const;
+  // The same session for work of the broker's own, which no caller can give up: cancelled when the keys are recalled.
+  PortalSession Recallable() const;
+
+  // Whether a session with the portal's master could begin: UNKNOWN_PORTAL, NO_MASTER, SEALED, CREDENTIAL_DISABLED,
+  // CREDENTIAL_QUARANTINED.
+  static absl::Status CheckMaster(const Parts& parts, const PortalName& portal);
 
   const PortalName& portal() const { return entry_->record.name.portal(); }
 

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <absl/time/time.h>
+
 #include "service/base/names.h"
 #include "service/base/token.h"
 #include "service/portal/token_replies.h"
@@ -17,6 +19,7 @@ struct Token {
   portal::LmToken lm;
   TokenHolder holder = TokenHolder::kForeign;
   std::optional<CredentialName> credential;  // where the secret is, when the broker holds it
+  std::optional<absl::Time> expire_time;     // of its lease, if it has one
 };
 
 }  // namespace lmbroker::core

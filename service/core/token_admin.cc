@@ -24,6 +24,20 @@ absl::Status CheckForm(const NoteUpdate& update) {
   return CheckNote(update.note, "token.note");
 }
 
+// What has ended stays ended, so a token is enabled while its lease lasts, by no request that is under way longer:
+// until when on Clock::Monotonic.
+absl::StatusOr<absl::Duration> EndOfLease(const TokenAdmin::Parts& parts, const TokenName& name) {
+  const absl::StatusOr<store::LeaseRecord> lease = parts.store.GetLease(name);
+  if (IsRefusal(lease.status(), Reason::kUnknownToken)) return absl::InfiniteDuration();
+  RETURN_IF_ERROR(lease.status());
+  const absl::Duration left = lease->expire_time - parts.portal.clock.Now();
+  if (left > absl::ZeroDuration()) return parts.portal.clock.Monotonic() + left;
+  return Refuse(Reason::kCredentialDisabled,
+                fmt::format("The lease of {} has ended, so the broker does not enable it any more; create another "
+                            "token.",
+                            name.ToString()));
+}
+
 }  // namespace
 
 absl::StatusOr<FoundToken> TokenAdmin::Find(CallContext& context, policy::Verb verb, const TokenName& name,
@@ -59,8 +73,12 @@ absl::StatusOr<Token> TokenAdmin::Toggle(CallContext& context, const TokenName& 
   ASSIGN_OR_RETURN(http::CanonicalRequest patch, portal::PatchStatus(name.admin().id(), name.id(), status));
   ASSIGN_OR_RETURN(FoundToken found, Find(context, policy::Verb::kToggle, name, patch));
   if (!found.token.has_value()) return UnknownToken(name);
+  const bool enables = status == TokenStatus::kEnabled;
+  ASSIGN_OR_RETURN(const absl::Duration end,
+                   enables ? EndOfLease(parts_, name) : absl::StatusOr<absl::Duration>(absl::InfiniteDuration()));
+  PortalSession session = found.session.EndingBy(end);
   // Sent even when the list says that there is nothing to do: it may have been read a moment too early.
-  RETURN_IF_ERROR(found.session.Send(std::move(patch), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
+  RETURN_IF_ERROR(session.Send(std::move(patch), portal::Effect::kRepeatable, Reason::kUnknownToken).status());
   found.token->status = status;
   parts_.custody.LearnTokenStatus(name.portal(), {&*found.token, 1});
   return View(name, *std::move(found.token));

@@ -45,7 +45,7 @@ class TokenAdmin {
   absl::StatusOr<Token> UpdateNote(CallContext& context, const NoteUpdate& update);
 
   // To the wanted status; a repeat is harmless. A credential bound to the token is refused or accepted accordingly from
-  // the next call on.
+  // the next call on. CREDENTIAL_DISABLED for enabling it once its lease has ended.
   absl::StatusOr<Token> Toggle(CallContext& context, const TokenName& name, TokenStatus status);
 
   // At the portal, then here with the credential bound to it. OK when it is gone already.

@@ -11,6 +11,7 @@
 #include "service/core/create_cleanup.h"
 #include "service/core/marked_create.h"
 #include "service/core/token_lookup.h"
+#include "service/policy/ttl.h"
 #include "service/portal/token_requests.h"
 
 namespace lmbroker::core {
@@ -21,7 +22,7 @@ constexpr double kShareForPost = 2.0 / 3;
 
 absl::Status CheckForm(const NewToken& wanted) {
   RETURN_IF_ERROR(CheckNote(wanted.note, "token.note"));
-  if (wanted.ttl.has_value()) return FieldInvalid("ttl", "cannot be set: this version of the broker leases no tokens");
+  if (wanted.ttl.has_value()) RETURN_IF_ERROR(policy::CheckTtl(*wanted.ttl, "ttl"));
   if (!wanted.request_id.empty()) {
     return FieldInvalid("request_id", "cannot be set: this version of the broker remembers no requests");
   }
@@ -49,13 +50,15 @@ absl::StatusOr<CredentialName> DeriveCredential(const Custody& custody, const To
 
 // Step 3: the secret is sealed and on disk, or it is the caller's.
 absl::StatusOr<std::optional<Secret>> Keep(const TokenCreate::Parts& parts, const store::CreateIntent& intent,
-                                           const TokenName& name, portal::LmCreatedToken& created) {
+                                           const TokenName& name, std::optional<absl::Time> expire_time,
+                                           portal::LmCreatedToken& created) {
   store::TokenRecord token{.name = name,
                            .type = intent.type,
                            .custody = store::TokenCustody::kHandedOver,
                            .credential = std::nullopt,
                            .access_id = created.token.access_id,
-                           .create_time = intent.create_time};
+                           .create_time = intent.create_time,
+                           .expire_time = expire_time};
   if (intent.hand_over) {
     RETURN_IF_ERROR(parts.store.CommitCreate(intent.marker, token, std::nullopt));
     return std::optional(std::move(created.secret));
@@ -88,6 +91,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
                                                                         .portal = wanted.parent.portal(),
                                                                         .admin = wanted.parent.id(),
                                                                         .type = wanted.type,
+                                                                        .ttl = wanted.ttl,
                                                                         .hand_over = wanted.hand_over}));
   RETURN_IF_ERROR(CheckIsFree(parts_.custody, wanted.credential));
   const store::CreateIntent intent{.marker = NewMarker(parts_.random),
@@ -102,8 +106,11 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
   ASSIGN_OR_RETURN(http::CanonicalRequest request,
                    portal::CreateToken(intent.admin.id(), intent.type, intent.marker, TokenStatus::kDisabled));
   ASSIGN_OR_RETURN(PortalSession session, PortalSession::Begin(parts_.portal, context, grant, request));
-  const CreateCleanup cleanup({.store = parts_.store, .custody = parts_.custody, .background = parts_.background},
-                              session, intent);
+  std::optional<absl::Time> expire_time;
+  if (grant.ttl().has_value()) expire_time = intent.create_time + *grant.ttl();
+  const CreateCleanup cleanup(
+      {.clock = parts_.portal.clock, .store = parts_.store, .custody = parts_.custody, .background = parts_.background},
+      session, intent, expire_time);
 
   RETURN_IF_ERROR(parts_.store.BeginCreate(intent, engine->MostTokensOf(context.caller)));
 
@@ -113,7 +120,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
   const TokenName name(intent.admin, created->token.id);
   context.audit.fields().resource = name.ToString();
 
-  absl::StatusOr<std::optional<Secret>> handed_over = Keep(parts_, intent, name, *created);
+  absl::StatusOr<std::optional<Secret>> handed_over = Keep(parts_, intent, name, expire_time, *created);
   if (!handed_over.ok()) return cleanup.Undo(name, handed_over.status());
 
   RETURN_IF_ERROR(cleanup.Complete(created->token));

@@ -25,7 +25,7 @@ struct NewToken {
   TokenStatus status = TokenStatus::kEnabled;
   std::optional<CredentialName> credential;  // unset: one is derived, "token-32-41"
   bool hand_over = false;
-  std::optional<absl::Duration> ttl;  // not possible yet: refused
+  std::optional<absl::Duration> ttl;  // of its lease; unset: as long as the grant gives
   std::string request_id;             // not possible yet: refused unless empty
 };
 

@@ -92,6 +92,7 @@ Token WithRecord(const PortalName& portal, portal::LmToken token, const store::T
   const bool here = record->custody == store::TokenCustody::kBroker;
   view.holder = here ? TokenHolder::kBroker : TokenHolder::kHandedOver;
   view.credential = record->credential;
+  view.expire_time = record->expire_time;
   return view;
 }
 

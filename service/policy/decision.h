@@ -37,6 +37,7 @@ struct TokenQuestion {
   // Unset where the verb does not know it yet (get, update, toggle, delete by name): then a grant for either type will
   // do, and the question is to be asked again with the type. A create without a type is an LMv1 one, as at LM.
   std::optional<TokenType> type;
+  std::optional<absl::Duration> ttl;  // create: the life that is asked for; unset: as long as the grant gives
   bool hand_over = false;
 };
 
@@ -53,6 +54,7 @@ struct Decision {
   std::string message;                       // the sentence for the caller when refused
   std::optional<CredentialName> credential;  // forward: the credential to sign with
   std::optional<absl::Duration> share;       // forward: how long the reply may serve other calls under the rule
+  std::optional<absl::Duration> ttl;         // create: the life of the token; unset: it is not leased
   std::vector<NearMiss> nearest;             // only from Engine::Explain, when refused; most similar first, at most 5
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -14,12 +15,14 @@
 #include "service/base/status_macros.h"
 #include "service/policy/path_cells.h"
 #include "service/policy/token_judge.h"
+#include "service/policy/ttl.h"
 
 namespace lmbroker::policy {
 namespace {
 
 constexpr std::array kVerbs = {Verb::kCreate, Verb::kList,   Verb::kGet,   Verb::kUpdate,
                                Verb::kToggle, Verb::kDelete, Verb::kRotate};
+std::vector<TokenType> BothTypes() { return {TokenType::kLmv1, TokenType::kBearer}; }
 
 // What some identities are in one of the policies.
 struct Side {
@@ -48,8 +51,12 @@ class PairDiff {
     std::map<std::string_view, std::vector<const ForwardGrant*>> by_pattern;
     std::map<std::string_view, const PathPattern*> patterns;
   };
+  // The lives that a create may ask for, longest first.
+  using Ttls = std::set<absl::Duration, std::greater<>>;
+  // The grants of both for the tokens of one portal: whom they name, and which limits they set to a token's life.
   struct TokenArea {
-    std::set<std::int32_t> admins;
+    std::map<std::int32_t, Ttls> admins;
+    Ttls for_any;
   };
 
   template <class Visit>
@@ -143,39 +150,62 @@ class PairDiff {
   }
 
   void CompareTokens() {
-    std::map<PortalName, std::set<std::int32_t>> admins_at;
+    std::map<PortalName, TokenArea> areas;
     ForBoth([&](const CallerRules& rules) {
       if (rules.is_operator) {
-        for (const PortalName& portal : portals_) admins_at[portal];
+        for (const PortalName& portal : portals_) areas[portal];
       }
-      for (const TokensGrant& grant : rules.tokens) {
-        admins_at[grant.portal].insert(grant.admins.begin(), grant.admins.end());
-      }
+      for (const TokensGrant& grant : rules.tokens) AddTo(areas[grant.portal], grant);
     });
-    for (auto& [portal, admins] : admins_at) {
+    for (auto& [portal, area] : areas) {
       std::int32_t other = 1;  // stands for all that no grant names
-      while (admins.contains(other)) ++other;
-      admins.insert(other);
-      for (const std::int32_t admin : admins) {
-        for (const Verb verb : kVerbs) CompareVerb({.verb = verb, .portal = portal, .admin = admin});
+      while (area.admins.contains(other)) ++other;
+      area.admins[other];
+      for (auto& [admin, ttls] : area.admins) {
+        ttls.insert(area.for_any.begin(), area.for_any.end());
+        if (!ttls.empty()) ttls.insert(kLongestTtl);
+        for (const Verb verb : kVerbs) CompareVerb({.verb = verb, .portal = portal, .admin = admin}, ttls);
       }
     }
   }
 
-  void CompareVerb(TokenQuestion question) {
-    CompareTypes(question);
-    if (question.verb != Verb::kCreate) return;
-    question.hand_over = true;
-    CompareTypes(question);
+  static void AddTo(TokenArea& area, const TokensGrant& grant) {
+    Ttls ttls;
+    if (grant.max_ttl.has_value()) ttls.insert(std::min(*grant.max_ttl, kLongestTtl));
+    if (grant.any_admin) area.for_any.insert(ttls.begin(), ttls.end());
+    for (const std::int32_t admin : grant.admins) area.admins[admin].insert(ttls.begin(), ttls.end());
   }
 
-  // One sample for both types where the same is to be said of them.
-  void CompareTypes(TokenQuestion question) {
+  void CompareVerb(TokenQuestion question, const Ttls& ttls) {
+    if (question.verb != Verb::kCreate) {
+      CompareTypes(question, BothTypes());
+      return;
+    }
+    for (const bool hand_over : {false, true}) {
+      question.hand_over = hand_over;
+      question.ttl.reset();
+      // Where both allow a create, one may allow a longer life.
+      std::vector<TokenType> alike = CompareTypes(question, BothTypes());
+      for (const absl::Duration ttl : ttls) {
+        question.ttl = ttl;
+        alike = CompareTypes(question, alike);
+      }
+    }
+  }
+
+  // One sample for both types where the same is to be said of them. Gives those of which there is nothing to say.
+  std::vector<TokenType> CompareTypes(TokenQuestion question, const std::vector<TokenType>& types) {
     const auto any = Judge(question);
+    std::vector<TokenType> alike;
     std::vector<std::pair<TokenQuestion, std::pair<const Side*, Decision>>> found;
-    for (const TokenType type : {TokenType::kLmv1, TokenType::kBearer}) {
+    for (const TokenType type : types) {
       question.type = type;
-      if (auto judged = Judge(question); judged.has_value()) found.emplace_back(question, *std::move(judged));
+      auto judged = Judge(question);
+      if (judged.has_value()) {
+        found.emplace_back(question, *std::move(judged));
+      } else {
+        alike.push_back(type);
+      }
     }
     const bool all_the_same =
         any.has_value() && found.size() == 2 && std::all_of(found.begin(), found.end(), [&](const auto& one) {
@@ -192,6 +222,7 @@ class PairDiff {
       if (by_mark && !marked_.emplace(allowing, sample.verb).second) continue;
       Add(*allowing, decision.rule, std::move(sample));
     }
+    return alike;
   }
 
   const Side& present_;

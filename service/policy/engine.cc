@@ -178,7 +178,7 @@ absl::StatusOr<TokenGrant> Engine::Authorize(const Caller& caller, const TokenQu
   const Decision decision = Decide(caller, question);
   RETURN_IF_ERROR(CheckConsistent(decision));
   if (!decision.allowed) return RefusalOf(decision);
-  return TokenGrant(question.portal, question.verb, decision.rule);
+  return TokenGrant(question.portal, question.verb, decision.rule, decision.ttl);
 }
 
 absl::StatusOr<TokenScope> Engine::Scope(const Caller& caller, const PortalName& portal) const {
@@ -209,6 +209,8 @@ absl::StatusOr<TokenGrant> Engine::AuthorizeOperator(const Caller& caller, const
 TokenGrant Engine::GoOn(const PortalName& portal, Verb verb, std::string rule) const {
   return TokenGrant(portal, verb, std::move(rule));
 }
+
+TokenGrant Engine::EndOfLease(const PortalName& portal) { return {portal, Verb::kGet, "lease"}; }
 
 absl::StatusOr<AuthorizedCall> Engine::Administer(const TokenGrant& grant, const CredentialName& credential,
                                                   http::CanonicalRequest request) const {

@@ -51,14 +51,17 @@ class TokenGrant {
   const std::string& rule() const { return rule_; }
   const PortalName& portal() const { return portal_; }
   Verb verb() const { return verb_; }
+  // Of a create: the life of the token; unset: it is not leased.
+  const std::optional<absl::Duration>& ttl() const { return ttl_; }
 
  private:
   friend class Engine;
-  TokenGrant(PortalName portal, Verb verb, std::string rule)
-      : portal_(std::move(portal)), verb_(verb), rule_(std::move(rule)) {}
+  TokenGrant(PortalName portal, Verb verb, std::string rule, std::optional<absl::Duration> ttl = std::nullopt)
+      : portal_(std::move(portal)), verb_(verb), rule_(std::move(rule)), ttl_(ttl) {}
   PortalName portal_;
   Verb verb_;
   std::string rule_;
+  std::optional<absl::Duration> ttl_;
 };
 
 class Engine {
@@ -107,6 +110,9 @@ class Engine {
   // The proof anew, for work that it allowed and that must come to its end whatever the policy says by now. `rule` is
   // what allowed it.
   TokenGrant GoOn(const PortalName& portal, Verb verb, std::string rule) const;
+  // The proof for what ends a lease, which nobody asks for when its time comes: the grant under which the token was
+  // created promised it.
+  static TokenGrant EndOfLease(const PortalName& portal);
 
   // A management request that the broker makes itself, in the name of a grant, with the portal's master credential
   // (or, for a probe, the credential probed). Portals must agree; INTERNAL otherwise.

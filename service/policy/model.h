@@ -38,7 +38,7 @@ struct TokensGrant {
   std::vector<std::int32_t> admins;
   std::vector<TokenType> types;
   std::vector<Verb> verbs;
-  std::optional<absl::Duration> max_ttl;  // every token is leased; this version cannot, so it refuses to create one
+  std::optional<absl::Duration> max_ttl;  // every token is leased, for so long at most
   bool hand_over = false;
 };
 

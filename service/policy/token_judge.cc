@@ -35,6 +35,12 @@ std::optional<TokenType> TypeOf(const TokenQuestion& question) {
   return TokenType::kLmv1;
 }
 
+// Whether the life that is asked for is longer than what the grant gives.
+bool LivesTooLong(const TokensGrant& grant, const TokenQuestion& question) {
+  return question.verb == Verb::kCreate && question.ttl.has_value() && grant.max_ttl.has_value() &&
+         *question.ttl > *grant.max_ttl;
+}
+
 // What of `question` the grant does not cover; 0 when it covers it all.
 Failures FailuresOf(const TokensGrant& grant, const TokenQuestion& question) {
   const std::optional<TokenType> type = TypeOf(question);
@@ -43,14 +49,24 @@ Failures FailuresOf(const TokensGrant& grant, const TokenQuestion& question) {
   if (!Has(grant.verbs, question.verb)) failures |= kVerb;
   if (!CoversAdmin(grant, question)) failures |= kAdmin;
   if (type.has_value() && !Has(grant.types, *type)) failures |= kType;
-  // A grant with max_ttl promises that its tokens end. Creating one that does not would break that promise.
-  if (question.verb == Verb::kCreate && grant.max_ttl.has_value()) failures |= kLease;
+  if (LivesTooLong(grant, question)) failures |= kLease;
   if (question.hand_over && !grant.hand_over) failures |= kHandOver;
   return failures;
 }
 
+// Of two grants that allow a create: whether its token lives longer under `grant`, or at all without a lease. So what a
+// caller gets does not depend on the order of its grants; among equals the first of the file decides.
+bool GivesMore(const TokensGrant& grant, const TokensGrant& other, const TokenQuestion& question) {
+  if (question.verb != Verb::kCreate || !other.max_ttl.has_value()) return false;
+  return !grant.max_ttl.has_value() || *grant.max_ttl > *other.max_ttl;
+}
+
 std::string AdminsOf(const TokensGrant& grant) {
   return grant.any_admin ? "any" : ListOf(grant.admins, [](std::int32_t id) { return fmt::format("{}", id); });
+}
+
+std::string TextOf(const std::optional<absl::Duration>& ttl) {
+  return absl::FormatDuration(ttl.value_or(absl::InfiniteDuration()));
 }
 
 // The first failure in words.
@@ -68,7 +84,7 @@ std::string Describe(const TokensGrant& grant, const TokenQuestion& question, Fa
       return fmt::format("types: has {}, call is {}", ListOf(grant.types, TypeWord),
                          TypeWord(TypeOf(question).value_or(TokenType::kLmv1)));
     case kLease:
-      return "max_ttl: leases every token, which this version cannot";
+      return fmt::format("max_ttl: is {}, call asks for {}", TextOf(grant.max_ttl), TextOf(question.ttl));
     case kHandOver:
       return "hand_over: is not set, call asks for the secret";
     default:
@@ -76,12 +92,23 @@ std::string Describe(const TokensGrant& grant, const TokenQuestion& question, Fa
   }
 }
 
-Decision RefuseLease(const std::string& rule) {
-  return {.rule = rule,
+Decision RefuseLease(const TokensGrant& grant) {
+  return {.rule = grant.rule,
           .reason = Reason::kNoGrant,
-          .message = fmt::format("The rule {} leases the tokens that it creates (max_ttl), which this version of the "
-                                 "broker cannot; ask for a grant without max_ttl.",
-                                 rule)};
+          .message = fmt::format("The rule {} leases tokens for {} at the most (max_ttl); ask for a shorter `ttl`, or "
+                                 "leave it out to get the longest.",
+                                 grant.rule, TextOf(grant.max_ttl))};
+}
+
+Decision Allow(const TokensGrant& grant, const TokenQuestion& question) {
+  const bool creates = question.verb == Verb::kCreate;
+  return {.allowed = true,
+          .rule = grant.rule,
+          .ttl = creates ? (question.ttl.has_value() ? question.ttl : grant.max_ttl) : std::nullopt};
+}
+
+Decision AllowOperator(const CallerRules& caller, const TokenQuestion& question) {
+  return {.allowed = true, .rule = OperatorRule(caller), .ttl = question.ttl};
 }
 
 Decision RefuseHandOver(const std::string& rule) {
@@ -101,17 +128,24 @@ std::string_view TypeWord(TokenType type) { return type == TokenType::kBearer ? 
 
 Decision JudgeTokens(const CallerRules& caller, std::span<const TokensGrant* const> grants,
                      const TokenQuestion& question) {
-  const TokensGrant* leasing = nullptr;
+  const TokensGrant* covering = nullptr;
+  const TokensGrant* leasing = nullptr;  // covers all but the life that is asked for
   const TokensGrant* keeping = nullptr;  // covers all but the hand-over
   for (const TokensGrant* grant : grants) {
     const Failures failures = FailuresOf(*grant, question);
-    if (failures == 0) return {.allowed = true, .rule = grant->rule};
+    if (failures == 0 && (covering == nullptr || GivesMore(*grant, *covering, question))) covering = grant;
     if (failures == kHandOver && keeping == nullptr) keeping = grant;
-    if ((failures & ~kHandOver) == kLease && leasing == nullptr) leasing = grant;
+    if ((failures & ~kHandOver) == kLease && (leasing == nullptr || GivesMore(*grant, *leasing, question))) {
+      leasing = grant;
+    }
   }
-  if (caller.is_operator && !question.hand_over) return {.allowed = true, .rule = OperatorRule(caller)};
+  const bool as_operator = caller.is_operator && !question.hand_over;
+  // An operator needs no grant, so one that limits its tokens does not bind it.
+  const bool limited = covering != nullptr && question.verb == Verb::kCreate && covering->max_ttl.has_value();
+  if (covering != nullptr && !(limited && as_operator)) return Allow(*covering, question);
+  if (as_operator) return AllowOperator(caller, question);
   if (keeping != nullptr) return RefuseHandOver(keeping->rule);
-  if (leasing != nullptr) return RefuseLease(leasing->rule);
+  if (leasing != nullptr) return RefuseLease(*leasing);
   if (caller.is_operator) return RefuseHandOver(OperatorRule(caller));
   return {.reason = Reason::kNoGrant,
           .message = fmt::format("No token grant of the caller {} covers this; ExplainAccess names the nearest rules.",

@@ -18,7 +18,8 @@ std::string OperatorRule(const CallerRules& caller);
 std::string_view TypeWord(TokenType type);
 
 // Judges a token operation by a caller's grants, in the order of the file: all of them, or those that TokenIndex found.
-// Then by its being an operator.
+// Then by its being an operator. The first that covers it decides; of a create that whose tokens may live longest,
+// which for an operator is its being one.
 Decision JudgeTokens(const CallerRules& caller, std::span<const TokensGrant* const> grants,
                      const TokenQuestion& question);
 

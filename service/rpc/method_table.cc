@@ -33,6 +33,8 @@ constexpr std::array kMethods = {
     MethodRow{"/lmbroker.v1.OperatorService/GetStatus", kOperators, kLocal},
     MethodRow{"/lmbroker.v1.OperatorService/Seal", kOperators, kLocal},
     MethodRow{"/lmbroker.v1.OperatorService/Unseal", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.OperatorService/ListLeases", kOperators, kLocal},
+    MethodRow{"/lmbroker.v1.OperatorService/RevokeLease", kOperators, kPortal},
 };
 
 }  // namespace

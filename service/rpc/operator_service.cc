@@ -1,11 +1,13 @@
 #include "service/rpc/operator_service.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "service/base/status_macros.h"
 #include "service/rpc/convert.h"
 #include "service/rpc/credential_convert.h"
+#include "service/rpc/lease_convert.h"
 #include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
@@ -71,6 +73,7 @@ void OperatorService::WritePortals(v1::GetStatusResponse& out) const {
     }
     if (const portal::PortalHealth* const health = parts_.healths.Of(portal); health != nullptr) Write(*health, status);
     for (const auto& row : parts_.budgets.Of(portal)) Write(row, *status.add_budgets());
+    status.set_stuck_leases(static_cast<std::int32_t>(parts_.store.CountStuckLeases(portal).value_or(0)));
   }
 }
 
@@ -138,6 +141,21 @@ void OperatorService::TakeCalls(CallQueue& queue) {
         return Done(parts_.keeper.Unseal(passphrase));
       },
       [](std::monostate, grpc::ByteBuffer& raw) { raw = ToSend(v1::UnsealResponse()); });
+  TakeLeaseCalls(queue);
+}
+
+void OperatorService::TakeLeaseCalls(CallQueue& queue) {
+  const auto now = [this] { return edge_.parts().clock.Now(); };
+  Serve(
+      edge_, queue, *this, &OperatorService::RequestListLeases, "/lmbroker.v1.OperatorService/ListLeases",
+      [](const v1::ListLeasesRequest& request) { return FromProto(request); },
+      [this](core::CallContext& call, const core::LeaseQuery& query) { return parts_.leases.List(call, query); },
+      [now](core::LeasePage page, v1::ListLeasesResponse& out) { ToProto(std::move(page), now(), out); });
+  Serve(
+      edge_, queue, *this, &OperatorService::RequestRevokeLease, "/lmbroker.v1.OperatorService/RevokeLease",
+      [](const v1::RevokeLeaseRequest& request) { return TokenName::Parse(request.name(), "name"); },
+      [this](core::CallContext& call, const TokenName& token) { return parts_.leases.Revoke(call, token); },
+      [now](const store::LeaseRecord& lease, v1::Lease& out) { ToProto(lease, now(), out); });
 }
 
 }  // namespace lmbroker::rpc

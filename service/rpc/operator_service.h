@@ -8,6 +8,7 @@
 #include "service/audit/audit_log.h"
 #include "service/core/custody.h"
 #include "service/core/key_keeper.h"
+#include "service/core/lease_admin.h"
 #include "service/core/portals.h"
 #include "service/core/shadow_policy.h"
 #include "service/http/portal_client.h"
@@ -15,10 +16,11 @@
 #include "service/portal/portal_health.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
+#include "service/store/store.h"
 
 namespace lmbroker::rpc {
 
-// OperatorService: how the broker is doing, from those who know; and whether it has its keys.
+// OperatorService: how the broker is doing, from those who know; whether it has its keys; the leases of its tokens.
 class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v1::OperatorService::AsyncService> {
  public:
   struct Parts {
@@ -31,6 +33,8 @@ class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v
     const http::PortalClient& client;
     const audit::AuditLog& audit;
     core::KeyKeeper& keeper;
+    core::LeaseAdmin& leases;
+    store::Store& store;
     const core::ShadowPolicy* shadow = nullptr;  // null: there is none
   };
 
@@ -43,6 +47,7 @@ class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v
   v1::GetStatusResponse Status() const;
   absl::Status SealNow(core::CallContext& call);
   void WritePortals(v1::GetStatusResponse& out) const;
+  void TakeLeaseCalls(CallQueue& queue);
   void WriteCredentials(v1::GetStatusResponse& out) const;
   v1::PortalStatus::MasterState MasterStateOf(const std::optional<CredentialName>& master) const;
 

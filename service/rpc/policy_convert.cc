@@ -12,6 +12,7 @@
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 #include "service/policy/token_judge.h"
+#include "service/policy/ttl.h"
 #include "service/policy/verb.h"
 #include "service/rpc/convert.h"
 #include "service/rpc/forward_convert.h"
@@ -47,19 +48,28 @@ absl::StatusOr<policy::ForwardQuestion> ParseForwardAccess(const v1::ForwardAcce
                                  .path = std::move(path)};
 }
 
+// As CreateToken reads it.
+absl::StatusOr<std::optional<absl::Duration>> ParseTtl(const v1::TokenAccess& access, policy::Verb verb) {
+  if (!access.has_ttl()) return std::nullopt;
+  if (verb != policy::Verb::kCreate) return FieldInvalid("token.ttl", "goes with the verb create alone");
+  ASSIGN_OR_RETURN(const absl::Duration ttl, FromProto(access.ttl(), "token.ttl"));
+  RETURN_IF_ERROR(policy::CheckTtl(ttl, "token.ttl"));
+  return ttl;
+}
+
 absl::StatusOr<policy::TokenQuestion> ParseTokenAccess(const v1::TokenAccess& access) {
   const auto verb = policy::ParseVerb(access.verb());
   if (!verb.has_value()) {
     return FieldInvalid("token.verb", "must be create, list, get, update, toggle, delete or rotate");
   }
   ASSIGN_OR_RETURN(const std::optional<TokenType> type, FromProto(access.type(), "token.type"));
-  if (access.has_ttl()) return FieldInvalid("token.ttl", "is not supported by this version, which leases no tokens");
+  ASSIGN_OR_RETURN(const std::optional<absl::Duration> ttl, ParseTtl(access, *verb));
   const auto admin = AdminName::Parse(access.parent(), "token.parent");
   if (!admin.ok() && *verb != policy::Verb::kList) return admin.status();
   ASSIGN_OR_RETURN(PortalName portal,
                    admin.ok() ? admin->portal() : PortalName::Parse(access.parent(), "token.parent"));
   policy::TokenQuestion question{
-      .verb = *verb, .portal = std::move(portal), .type = type, .hand_over = access.hand_over()};
+      .verb = *verb, .portal = std::move(portal), .type = type, .ttl = ttl, .hand_over = access.hand_over()};
   if (admin.ok()) question.admin = admin->id();
   return question;
 }
@@ -80,6 +90,7 @@ void Write(const policy::TokenQuestion& call, v1::SampleCall& out) {
   access.set_verb(std::string(policy::VerbName(call.verb)));
   access.set_parent(call.admin.has_value() ? AdminName(call.portal, *call.admin).ToString() : call.portal.ToString());
   if (call.type.has_value()) access.set_type(ToProto(*call.type));
+  if (call.ttl.has_value()) ToProto(*call.ttl, *access.mutable_ttl());
   access.set_hand_over(call.hand_over);
 }
 

@@ -110,6 +110,7 @@ void ToProto(core::Token token, v1::Token& out) {
   SetText(std::move(lm.last_auth_ip), *out.mutable_last_auth_ip());
   out.set_custody(ToProto(token.holder));
   if (token.credential.has_value()) out.set_credential(token.credential->ToString());
+  if (token.expire_time.has_value()) ToProto(*token.expire_time, *out.mutable_expire_time());
 }
 
 void ToProto(core::CreatedToken created, v1::CreateTokenResponse& out) {

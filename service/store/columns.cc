@@ -29,6 +29,8 @@ constexpr std::array<Row<RotationPhase>, 4> kRotationPhases{{{RotationPhase::kIn
                                                              {RotationPhase::kStored, "STORED"},
                                                              {RotationPhase::kPromoted, "PROMOTED"},
                                                              {RotationPhase::kRetiring, "RETIRING"}}};
+constexpr std::array<Row<LeaseState>, 3> kLeaseStates{
+    {{LeaseState::kActive, "ACTIVE"}, {LeaseState::kDisabled, "DISABLED"}, {LeaseState::kStuck, "STUCK"}}};
 
 template <class Rows, class Enum>
 std::string_view TextOf(const Rows& rows, Enum value) {
@@ -59,6 +61,7 @@ std::string_view ToColumn(CredentialState value) { return TextOf(kStates, value)
 std::string_view ToColumn(TokenCustody value) { return TextOf(kCustodies, value); }
 std::string_view ToColumn(CreatePhase value) { return TextOf(kPhases, value); }
 std::string_view ToColumn(RotationPhase value) { return TextOf(kRotationPhases, value); }
+std::string_view ToColumn(LeaseState value) { return TextOf(kLeaseStates, value); }
 
 bool FromColumn(std::string_view text, TokenType& value) { return ValueOf(kTypes, text, value); }
 bool FromColumn(std::string_view text, TokenStatus& value) { return ValueOf(kStatuses, text, value); }
@@ -66,6 +69,7 @@ bool FromColumn(std::string_view text, CredentialState& value) { return ValueOf(
 bool FromColumn(std::string_view text, TokenCustody& value) { return ValueOf(kCustodies, text, value); }
 bool FromColumn(std::string_view text, CreatePhase& value) { return ValueOf(kPhases, text, value); }
 bool FromColumn(std::string_view text, RotationPhase& value) { return ValueOf(kRotationPhases, text, value); }
+bool FromColumn(std::string_view text, LeaseState& value) { return ValueOf(kLeaseStates, text, value); }
 
 absl::Status BadRow() {
   return Refuse(Reason::kStoreUnavailable,

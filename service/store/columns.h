@@ -20,6 +20,7 @@ std::string_view ToColumn(CredentialState value);
 std::string_view ToColumn(TokenCustody value);
 std::string_view ToColumn(CreatePhase value);
 std::string_view ToColumn(RotationPhase value);
+std::string_view ToColumn(LeaseState value);
 
 // False, and `value` as it was, for a text that no value has.
 bool FromColumn(std::string_view text, TokenType& value);
@@ -28,6 +29,7 @@ bool FromColumn(std::string_view text, CredentialState& value);
 bool FromColumn(std::string_view text, TokenCustody& value);
 bool FromColumn(std::string_view text, CreatePhase& value);
 bool FromColumn(std::string_view text, RotationPhase& value);
+bool FromColumn(std::string_view text, LeaseState& value);
 
 // STORE_UNAVAILABLE: a row holds what no version of this program wrote.
 absl::Status BadRow();

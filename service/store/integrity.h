@@ -57,6 +57,8 @@ class Integrity {
   absl::Status ChangeId();
   absl::Status Upgrade();
   absl::Status NoteVersion();
+  // Brings a store of an earlier version, whose content was verified, to the newest one, in one change.
+  absl::Status Upgrade();
 
   const Parts parts_;
   const StoreKey key_;

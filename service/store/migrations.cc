@@ -100,7 +100,8 @@ CREATE TABLE integrity (
 
 CREATE INDEX creates_by_caller ON creates (caller, phase);
 )sql",
-    // Version 3 rotates credentials. The retiring and the new token are of one admin.
+    // Version 3 rotates credentials (the retiring and the new token are of one admin) and leases tokens (`next_time` is
+    // when the next step of the state is due).
     R"sql(
 PRAGMA user_version = 3;
 
@@ -124,6 +125,21 @@ CREATE TABLE rotations (
   create_time   INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX rotations_live ON rotations (portal, credential) WHERE phase IN ('INTENDED', 'STORED', 'PROMOTED');
+
+CREATE TABLE leases (
+  portal        TEXT    NOT NULL,
+  admin         INTEGER NOT NULL,
+  token_id      INTEGER NOT NULL,
+  expire_time   INTEGER NOT NULL,
+  state         TEXT    NOT NULL CHECK (state IN ('ACTIVE', 'DISABLED', 'STUCK')),
+  disable_time  INTEGER,
+  next_time     INTEGER NOT NULL,
+  attempts      INTEGER NOT NULL CHECK (attempts >= 0),
+  last_error    TEXT    NOT NULL,
+  PRIMARY KEY (portal, admin, token_id),
+  FOREIGN KEY (portal, admin, token_id) REFERENCES tokens (portal, admin, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_due ON leases (portal, state, next_time);
 )sql",
 };
 static_assert(kSteps.size() == kNewestVersion);

@@ -53,6 +53,16 @@ absl::Status CheckCommit(const CreateIntent& intent, const TokenRecord& token,
   return CheckCredential(*credential);
 }
 
+LeaseRecord LeaseOf(const TokenRecord& token) {
+  const absl::Time end = token.expire_time.value_or(absl::InfiniteFuture());
+  return {.token = token.name, .expire_time = end, .next_time = end};
+}
+
+absl::Status NoLease(const TokenName& token) {
+  return Refuse(Reason::kUnknownToken,
+                fmt::format("The broker has no lease of {}; list those that there are.", token.ToString()));
+}
+
 absl::Status CheckEnd(CreatePhase phase) {
   return Require(phase == CreatePhase::kFinished || phase == CreatePhase::kAbandoned,
                  "a create ends finished or abandoned");

@@ -26,6 +26,12 @@ absl::Status CheckMostTokens(const CreateIntent& intent, std::int64_t tokens, in
 absl::Status CheckCommit(const CreateIntent& intent, const TokenRecord& token,
                          const std::optional<CredentialRecord>& credential);
 
+// The lease of a new token with an `expire_time`.
+LeaseRecord LeaseOf(const TokenRecord& token);
+
+// UNKNOWN_TOKEN, as every Store says it.
+absl::Status NoLease(const TokenName& token);
+
 // A create ends in kFinished or kAbandoned.
 absl::Status CheckEnd(CreatePhase phase);
 

@@ -45,6 +45,35 @@ struct TokenRecord {
   std::optional<CredentialName> credential;  // set when custody is kBroker and the handle still points here
   std::string access_id;
   absl::Time create_time;
+  std::optional<absl::Time> expire_time;  // of its lease, if it has one
+};
+
+// How far the end of a lease has come.
+enum class LeaseState {
+  kActive,    // the token is to be disabled at `next_time`
+  kDisabled,  // it is, and is to be deleted at `next_time`
+  kStuck,     // the next step failed for good, and is only tried seldom
+};
+
+// The promise that a token ends: disabled at `expire_time`, deleted some time after it.
+struct LeaseRecord {
+  TokenName token;
+  absl::Time expire_time;
+  LeaseState state = LeaseState::kActive;
+  std::optional<absl::Time> disable_time;  // when the portal said that it is disabled
+  absl::Time next_time;                    // when the next step is due
+  int attempts = 0;                        // of that step, all of them failed
+  std::string last_error;                  // of the last one
+
+  bool operator==(const LeaseRecord&) const = default;
+};
+
+// Which leases to list.
+struct LeaseSelection {
+  std::optional<PortalName> portal;
+  bool stuck_only = false;
+  std::optional<TokenName> after;  // only what comes behind this one
+  std::optional<int> most;
 };
 
 // How far a two-phase create came (design, section 6). Each step is durable before the next leaves.

@@ -1,11 +1,13 @@
 #include "service/store/sqlite_store.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/store/create_rows.h"
 #include "service/store/credential_rows.h"
+#include "service/store/lease_rows.h"
 #include "service/store/migrations.h"
 #include "service/store/record_rules.h"
 #include "service/store/rotation_rows.h"
@@ -31,6 +33,17 @@ absl::StatusOr<bool> HasValues(const Database& database) {
   return version >= kFirstSealedVersion;
 }
 
+// With its lease, which refers to it.
+absl::Status KeepToken(const Database& database, const TokenRecord& token) {
+  RETURN_IF_ERROR(InsertTokenRow(database, token));
+  return token.expire_time.has_value() ? InsertLeaseRow(database, LeaseOf(token)) : absl::OkStatus();
+}
+
+absl::Status ForgetToken(const Database& database, const TokenName& name) {
+  RETURN_IF_ERROR(DeleteLeaseRow(database, name));
+  return DeleteTokenRow(database, name);
+}
+
 // The credential's new token takes the place of the old one.
 absl::Status SwapTokens(const Database& database, const Rotation& rotation, const CredentialRecord& before) {
   if (!rotation.token.has_value()) return Refuse(Reason::kInternal, "A rotation without a token was to be promoted.");
@@ -45,13 +58,31 @@ absl::Status SwapTokens(const Database& database, const Rotation& rotation, cons
 // What was made for a rotation that is given up.
 absl::Status UndoRotation(const Database& database, const Rotation& rotation) {
   RETURN_IF_ERROR(DeleteSealedValueRow(database, RotationSecretName(rotation.marker)));
-  if (rotation.token.has_value()) RETURN_IF_ERROR(DeleteTokenRow(database, *rotation.token));
+  if (rotation.token.has_value()) RETURN_IF_ERROR(ForgetToken(database, *rotation.token));
   absl::StatusOr<CredentialRecord> credential = GetCredentialRow(database, rotation.credential);
   if (IsRefusal(credential.status(), Reason::kUnknownCredential)) return absl::OkStatus();
   RETURN_IF_ERROR(credential.status());
   if (credential->state != CredentialState::kRotating) return absl::OkStatus();
   credential->state = CredentialState::kActive;
   return UpdateCredentialRow(database, *credential);
+}
+
+// Nor have versions 1 and 2 one for leases.
+absl::StatusOr<bool> HasLeases(const Database& database) {
+  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(database));
+  return version >= kFirstLeasedVersion;
+}
+
+absl::StatusOr<std::optional<LeaseRecord>> FindLease(const Database& database, const TokenName& token) {
+  ASSIGN_OR_RETURN(const bool has_leases, HasLeases(database));
+  if (!has_leases) return std::nullopt;
+  return GetLeaseRow(database, token);
+}
+
+absl::StatusOr<std::vector<LeaseRecord>> FindLeases(const Database& database, const LeaseSelection& selection) {
+  ASSIGN_OR_RETURN(const bool has_leases, HasLeases(database));
+  if (!has_leases) return std::vector<LeaseRecord>();
+  return ListLeaseRows(database, selection);
 }
 
 }  // namespace
@@ -122,20 +153,61 @@ absl::Status SqliteStore::DeleteCredential(const CredentialName& name) {
 
 absl::StatusOr<TokenRecord> SqliteStore::GetToken(const TokenName& name) {
   const MutexLock lock(mutex_);
-  return GetTokenRow(database_, name);
+  ASSIGN_OR_RETURN(TokenRecord record, GetTokenRow(database_, name));
+  ASSIGN_OR_RETURN(const std::optional<LeaseRecord> lease, FindLease(database_, name));
+  if (lease.has_value()) record.expire_time = lease->expire_time;
+  return record;
 }
 
 absl::StatusOr<std::vector<TokenRecord>> SqliteStore::ListTokens(const PortalName& portal) {
   const MutexLock lock(mutex_);
-  return ListTokenRows(database_, portal);
+  ASSIGN_OR_RETURN(std::vector<TokenRecord> records, ListTokenRows(database_, portal));
+  ASSIGN_OR_RETURN(const std::vector<LeaseRecord> leases, FindLeases(database_, {.portal = portal}));
+  auto record = records.begin();  // both are in the order of the tokens' names
+  for (const LeaseRecord& lease : leases) {
+    record = std::find_if(record, records.end(), [&](const TokenRecord& each) { return each.name == lease.token; });
+    if (record != records.end()) record->expire_time = lease.expire_time;
+  }
+  return records;
 }
 
 absl::Status SqliteStore::DeleteToken(const TokenName& name) {
   return Write([&](const Database& database) -> absl::Status {
     ASSIGN_OR_RETURN(const std::vector<CredentialName> credentials, CredentialsOfToken(database, name));
     for (const CredentialName& credential : credentials) RETURN_IF_ERROR(RemoveCredential(database, credential));
-    return DeleteTokenRow(database, name);
+    return ForgetToken(database, name);
   });
+}
+
+absl::StatusOr<LeaseRecord> SqliteStore::GetLease(const TokenName& token) {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(std::optional<LeaseRecord> lease, FindLease(database_, token));
+  if (!lease.has_value()) return NoLease(token);
+  return *std::move(lease);
+}
+
+absl::StatusOr<std::vector<LeaseRecord>> SqliteStore::ListLeases(const LeaseSelection& selection) {
+  const MutexLock lock(mutex_);
+  return FindLeases(database_, selection);
+}
+
+absl::StatusOr<std::vector<LeaseRecord>> SqliteStore::DueLeases(const PortalName& portal, LeaseState state,
+                                                                absl::Time now, int most) {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(const bool has_leases, HasLeases(database_));
+  if (!has_leases) return std::vector<LeaseRecord>();
+  return ListDueLeaseRows(database_, portal, state, now, most);
+}
+
+absl::StatusOr<std::int64_t> SqliteStore::CountStuckLeases(const PortalName& portal) {
+  const MutexLock lock(mutex_);
+  ASSIGN_OR_RETURN(const bool has_leases, HasLeases(database_));
+  if (!has_leases) return 0;
+  return CountStuckLeaseRows(database_, portal);
+}
+
+absl::Status SqliteStore::UpdateLease(const LeaseRecord& lease) {
+  return Write([&](const Database& database) { return UpdateLeaseRow(database, lease); });
 }
 
 absl::Status SqliteStore::BeginCreate(const CreateIntent& intent, std::optional<int> most_tokens) {
@@ -156,7 +228,7 @@ absl::Status SqliteStore::CommitCreate(std::string_view marker, const TokenRecor
     RETURN_IF_ERROR(CheckCommit(intent, token, credential));
     // The credential first: the token refers to it.
     if (credential.has_value()) RETURN_IF_ERROR(InsertCredentialRow(database, *credential));
-    RETURN_IF_ERROR(InsertTokenRow(database, token));
+    RETURN_IF_ERROR(KeepToken(database, token));
     return SetCreateCommitted(database, marker, token.name);
   });
 }
@@ -186,7 +258,7 @@ absl::Status SqliteStore::StoreRotation(std::string_view marker, const TokenReco
   return Write([&](const Database& database) -> absl::Status {
     ASSIGN_OR_RETURN(const Rotation rotation, GetRotationRow(database, marker));
     RETURN_IF_ERROR(CheckStored(rotation, token, secret));
-    RETURN_IF_ERROR(InsertTokenRow(database, token));
+    RETURN_IF_ERROR(KeepToken(database, token));
     RETURN_IF_ERROR(PutSealedValueRow(database, secret));
     return SetRotationStored(database, marker, token.name);
   });
@@ -217,7 +289,7 @@ absl::Status SqliteStore::EndRotation(std::string_view marker) {
   return Write([&](const Database& database) -> absl::Status {
     ASSIGN_OR_RETURN(const std::optional<Rotation> rotation, FindRotationRow(database, marker));
     if (!rotation.has_value()) return absl::OkStatus();
-    RETURN_IF_ERROR(IsPromoted(*rotation) ? DeleteTokenRow(database, rotation->retiring)
+    RETURN_IF_ERROR(IsPromoted(*rotation) ? ForgetToken(database, rotation->retiring)
                                           : UndoRotation(database, *rotation));
     return DeleteRotationRow(database, marker);
   });

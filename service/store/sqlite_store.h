@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,13 @@ class SqliteStore final : public Store {
   absl::StatusOr<TokenRecord> GetToken(const TokenName& name) override;
   absl::StatusOr<std::vector<TokenRecord>> ListTokens(const PortalName& portal) override;
   absl::Status DeleteToken(const TokenName& name) override;
+
+  absl::StatusOr<LeaseRecord> GetLease(const TokenName& token) override;
+  absl::StatusOr<std::vector<LeaseRecord>> ListLeases(const LeaseSelection& selection) override;
+  absl::StatusOr<std::vector<LeaseRecord>> DueLeases(const PortalName& portal, LeaseState state, absl::Time now,
+                                                     int most) override;
+  absl::StatusOr<std::int64_t> CountStuckLeases(const PortalName& portal) override;
+  absl::Status UpdateLease(const LeaseRecord& lease) override;
 
   absl::Status BeginCreate(const CreateIntent& intent, std::optional<int> most_tokens) override;
   absl::Status CommitCreate(std::string_view marker, const TokenRecord& token,

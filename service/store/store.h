@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,15 +48,28 @@ class Store {
   virtual absl::StatusOr<TokenRecord> GetToken(const TokenName& name) = 0;
   // All of one portal, by admin and id.
   virtual absl::StatusOr<std::vector<TokenRecord>> ListTokens(const PortalName& portal) = 0;
-  // Forgets the token and every credential whose `token` it is. OK when there is neither.
+  // Forgets the token, its lease, and every credential whose `token` it is. OK when there is none of them.
   virtual absl::Status DeleteToken(const TokenName& name) = 0;
+
+  // UNKNOWN_TOKEN if the token has no lease.
+  virtual absl::StatusOr<LeaseRecord> GetLease(const TokenName& token) = 0;
+  // By portal, admin and id.
+  virtual absl::StatusOr<std::vector<LeaseRecord>> ListLeases(const LeaseSelection& selection) = 0;
+  // The leases of a portal in `state` whose next step is due at `now`, the one that has waited longest first; `most` of
+  // them. Does not grow with the number of leases.
+  virtual absl::StatusOr<std::vector<LeaseRecord>> DueLeases(const PortalName& portal, LeaseState state, absl::Time now,
+                                                             int most) = 0;
+  virtual absl::StatusOr<std::int64_t> CountStuckLeases(const PortalName& portal) = 0;
+  // Replaces all but the token. UNKNOWN_TOKEN if it has no lease (any more).
+  virtual absl::Status UpdateLease(const LeaseRecord& lease) = 0;
 
   // Step 1 of a create: the durable intent, phase kIntended, without token. The marker must be new. TOO_MANY_TOKENS
   // when the caller of the intent has `most_tokens` already, at all portals together: tokens that it created and that
   // are not deleted, and creates that have not ended. Of creates that begin at the same time none takes another's
   // place.
   virtual absl::Status BeginCreate(const CreateIntent& intent, std::optional<int> most_tokens) = 0;
-  // Step 3: the intent becomes kCommitted with its token, and token (and credential, in custody) appear; all or none.
+  // Step 3: the intent becomes kCommitted with its token, and token (its lease, if it has an `expire_time`, and its
+  // credential, in custody) appear; all or none.
   // The intent must be in kIntended and the token new and of its admin; token and credential name each other, and in
   // hand-over there is no credential. CREDENTIAL_EXISTS if the handle was taken meanwhile.
   virtual absl::Status CommitCreate(std::string_view marker, const TokenRecord& token,

@@ -47,9 +47,24 @@ class CliTest(ForwardCase):
         self.assertEqual((token["type"], token["status"]), ("BEARER", "DISABLED"))
 
     def test_create_refuses_what_the_broker_cannot_do(self):
-        for flag, value in (("--ttl", "1h"), ("--request-id", "7b0d1c5e-6f5c-4f0e-9d0b-0a3a3f1f9a11")):
+        for flag, value in (("--ttl", "87650h"), ("--request-id", "7b0d1c5e-6f5c-4f0e-9d0b-0a3a3f1f9a11")):
             self.assertIn("FIELD_INVALID", self.run_as(
                 "operator", REFUSED, "token", "create", "acme/33", flag, value).stderr)  # fmt: skip
+
+    def test_leases_are_made_listed_and_revoked(self):
+        token = self.create("--ttl", "1h")
+        self.assertIn("expireTime", token)
+        short = token["name"].removeprefix("portals/").replace("/admins/", "/").replace("/tokens/", "/")
+        leases = {each["token"]: each for each in self.json("lease", "list", "acme")["leases"]}
+        self.assertEqual(leases[token["name"]]["state"], "ACTIVE")
+        self.assertEqual(self.json("lease", "list", "acme", "--stuck")["leases"], [])
+        self.assertIn(short, self.run_as("operator", DONE, "lease", "list", "acme").stdout)
+        revoked = self.json("lease", "revoke", short)
+        self.assertEqual(revoked["state"], "DISABLED")
+        self.assertEqual(self.json("token", "get", short)["status"], "DISABLED")
+        self.assertIn("DISABLED", self.run_as("operator", DONE, "lease", "revoke", short).stdout)
+        self.assertIn("UNKNOWN_TOKEN", self.run_as("operator", REFUSED, "lease", "revoke", "acme/33/88888").stderr)
+        self.assertIn("NO_GRANT", self.run_as("manager", REFUSED, "lease", "list", "acme").stderr)
 
     def test_a_secret_is_shown_where_it_was_asked_for_and_granted(self):
         done = self.run_as("handover", DONE, "--output", "json", "token", "create", "acme/33", "--hand-over")

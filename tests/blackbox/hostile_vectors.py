@@ -254,6 +254,8 @@ def _explanations() -> Iterator[Vector]:
         ("FIELD_INVALID", {"caller": "inventory", "token": token | {"parent": PORTAL}}),
         ("FIELD_INVALID", {"caller": "inventory", "token": token | {"parent": f"{PORTAL}/admins/0"}}),
         ("FIELD_INVALID", {"caller": "inventory", "token": token | {"ttl": {"seconds": 60}}}),
+        ("FIELD_INVALID", {"caller": "inventory", "token": token | {"verb": "create", "ttl": {"seconds": 0}}}),
+        ("FIELD_INVALID", {"caller": "inventory", "token": token | {"verb": "create", "ttl": {"nanos": 1}}}),
     ):
         yield Vector(reason, "operator", method, fields)
 

@@ -43,6 +43,8 @@ CALLS = {
     "lmbroker.v1.OperatorService/GetStatus": {},
     "lmbroker.v1.OperatorService/Seal": {},
     "lmbroker.v1.OperatorService/Unseal": {},
+    "lmbroker.v1.OperatorService/ListLeases": {"portal": PORTAL},
+    "lmbroker.v1.OperatorService/RevokeLease": {"name": TOKEN},
 }  # fmt: skip
 HEALTH = {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"}
 STREAMS = {"lmbroker.v1.ForwardService/ForwardStream"}  # stream_test.py asks it the same

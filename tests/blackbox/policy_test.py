@@ -85,7 +85,7 @@ class GrantTest(ForwardCase):
         self.forward_refused("PATH_NOT_PLAIN", "stranger", "GET", "/setting/../apitokens")
         self.forward_refused("SECRET_ENDPOINT", "stranger", "GET", "/x/apitokens", portal="portals/nowhere")
         self.forward_refused("NO_GRANT", "stranger", "DELETE", "/setting/admins/33", portal="portals/nowhere")
-        self.refused("FIELD_INVALID", "stranger", "TokenService/CreateToken", parent=READER, ttl={"seconds": 1})
+        self.refused("FIELD_INVALID", "stranger", "TokenService/CreateToken", parent=READER, ttl={"seconds": -1})
         self.refused("NO_GRANT", "stranger", "TokenService/GetToken", name="portals/nowhere/admins/1/tokens/1")
         self.refused("NO_GRANT", "manager", "TokenService/GetToken", name=f"{PORTAL}/admins/35/tokens/1")
         self.refused("UNKNOWN_TOKEN", "manager", "TokenService/GetToken", name=f"{READER}/tokens/77777")

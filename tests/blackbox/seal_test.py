@@ -18,6 +18,7 @@ _OPEN_WHILE_SEALED = {
     "CredentialService/GetCredential", "CredentialService/ListCredentials",
     "PolicyService/ExplainAccess", "PolicyService/ExplainSignature", "PolicyService/DiffPolicy",
     "PolicyService/ListGrants", "OperatorService/GetStatus", "OperatorService/Seal", "OperatorService/Unseal",
+    "OperatorService/ListLeases",
 }  # fmt: skip
 _TOKEN = f"{PORTAL}/admins/33/tokens/1"
 _READER = f"{PORTAL}/credentials/inventory-reader"
@@ -39,6 +40,7 @@ _REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "CredentialService/RotateCredential": ("operator", {"name": _READER}),
     "CredentialService/DeleteCredential": ("operator", {"name": _READER}),
     "CredentialService/ProbeCredential": ("operator", {"name": _READER}),
+    "OperatorService/RevokeLease": ("operator", {"name": _TOKEN}),
 }
 
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -107,7 +108,7 @@ class MemoryStore final : public store::Store {
     RETURN_IF_ERROR(Call());
     const auto found = tokens_.find(name);
     if (found == tokens_.end()) return Refuse(Reason::kUnknownToken, "The broker did not create this token.");
-    return found->second;
+    return WithLease(found->second);
   }
 
   absl::StatusOr<std::vector<store::TokenRecord>> ListTokens(const PortalName& portal) override {
@@ -115,7 +116,7 @@ class MemoryStore final : public store::Store {
     RETURN_IF_ERROR(Call());
     std::vector<store::TokenRecord> records;
     for (const auto& [name, record] : tokens_) {
-      if (name.portal() == portal) records.push_back(record);
+      if (name.portal() == portal) records.push_back(WithLease(record));
     }
     return records;
   }
@@ -128,7 +129,61 @@ class MemoryStore final : public store::Store {
       if (record.token == name) bound.push_back(credential);
     }
     for (const CredentialName& credential : bound) Remove(credential);
-    tokens_.erase(name);
+    ForgetToken(name);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<store::LeaseRecord> GetLease(const TokenName& token) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    const auto found = leases_.find(token);
+    if (found == leases_.end()) return store::NoLease(token);
+    return found->second;
+  }
+
+  absl::StatusOr<std::vector<store::LeaseRecord>> ListLeases(const store::LeaseSelection& selection) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::LeaseRecord> leases;
+    for (const auto& [token, lease] : leases_) {
+      if (selection.portal.has_value() && token.portal() != *selection.portal) continue;
+      if (selection.stuck_only && lease.state != store::LeaseState::kStuck) continue;
+      if (selection.after.has_value() && !(*selection.after < token)) continue;
+      if (selection.most.has_value() && leases.size() >= static_cast<std::size_t>(*selection.most)) break;
+      leases.push_back(lease);
+    }
+    return leases;
+  }
+
+  absl::StatusOr<std::vector<store::LeaseRecord>> DueLeases(const PortalName& portal, store::LeaseState state,
+                                                            absl::Time now, int most) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    std::vector<store::LeaseRecord> due;
+    for (const auto& [token, lease] : leases_) {
+      if (token.portal() == portal && lease.state == state && lease.next_time <= now) due.push_back(lease);
+    }
+    std::sort(due.begin(), due.end(), [](const auto& one, const auto& other) {
+      return std::tie(one.next_time, one.token) < std::tie(other.next_time, other.token);
+    });
+    if (due.size() > static_cast<std::size_t>(most)) due.erase(due.begin() + most, due.end());
+    return due;
+  }
+
+  absl::StatusOr<std::int64_t> CountStuckLeases(const PortalName& portal) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Call());
+    return std::count_if(leases_.begin(), leases_.end(), [&](const auto& item) {
+      return item.first.portal() == portal && item.second.state == store::LeaseState::kStuck;
+    });
+  }
+
+  absl::Status UpdateLease(const store::LeaseRecord& lease) override {
+    const MutexLock lock(mutex_);
+    RETURN_IF_ERROR(Change());
+    const auto found = leases_.find(lease.token);
+    if (found == leases_.end()) return store::NoLease(lease.token);
+    found->second = lease;
     return absl::OkStatus();
   }
 
@@ -151,7 +206,7 @@ class MemoryStore final : public store::Store {
     RETURN_IF_ERROR(CheckCommit(*create, token, credential));
     if (tokens_.contains(token.name)) return Refuse(Reason::kInternal, "The token is there already.");
     if (credential.has_value()) RETURN_IF_ERROR(Insert(*credential));
-    tokens_.emplace(token.name, token);
+    KeepToken(token);
     create->phase = store::CreatePhase::kCommitted;
     create->token = token.name;
     return absl::OkStatus();
@@ -201,7 +256,7 @@ class MemoryStore final : public store::Store {
     RETURN_IF_ERROR(Change());
     ASSIGN_OR_RETURN(store::Rotation * rotation, FindRotation(marker));
     RETURN_IF_ERROR(CheckStored(*rotation, token, secret));
-    if (!tokens_.emplace(token.name, token).second) return Refuse(Reason::kInternal, "The token is there already.");
+    if (!KeepToken(token)) return Refuse(Reason::kInternal, "The token is there already.");
     sealed_values_.insert_or_assign(secret.name, secret.secret);
     rotation->phase = store::RotationPhase::kStored;
     rotation->token = token.name;
@@ -250,10 +305,10 @@ class MemoryStore final : public store::Store {
     if (!found.ok()) return absl::OkStatus();
     const store::Rotation rotation = **found;
     if (IsPromoted(rotation)) {
-      tokens_.erase(rotation.retiring);
+      ForgetToken(rotation.retiring);
     } else {
       sealed_values_.erase(store::RotationSecretName(marker));
-      if (rotation.token.has_value()) tokens_.erase(*rotation.token);
+      if (rotation.token.has_value()) ForgetToken(*rotation.token);
       const auto credential = credentials_.find(rotation.credential);
       const bool is_there = credential != credentials_.end();
       if (is_there && credential->second.state == store::CredentialState::kRotating) {
@@ -348,6 +403,22 @@ class MemoryStore final : public store::Store {
     });
   }
 
+  // With its lease. False when it is there already.
+  bool KeepToken(const store::TokenRecord& token) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (token.expire_time.has_value()) leases_.emplace(token.name, store::LeaseOf(token));
+    return tokens_.emplace(token.name, token).second;
+  }
+  void ForgetToken(const TokenName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    leases_.erase(name);
+    tokens_.erase(name);
+  }
+
+  store::TokenRecord WithLease(store::TokenRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto lease = leases_.find(record.name);
+    if (lease != leases_.end()) record.expire_time = lease->second.expire_time;
+    return record;
+  }
+
   void Remove(const CredentialName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto& [token, record] : tokens_) {
       if (record.credential == name) record.credential.reset();
@@ -375,6 +446,7 @@ class MemoryStore final : public store::Store {
   std::map<std::string, std::string, std::less<>> settings_ ABSL_GUARDED_BY(mutex_);
   std::map<CredentialName, store::CredentialRecord> credentials_ ABSL_GUARDED_BY(mutex_);
   std::map<TokenName, store::TokenRecord> tokens_ ABSL_GUARDED_BY(mutex_);
+  std::map<TokenName, store::LeaseRecord> leases_ ABSL_GUARDED_BY(mutex_);
   std::vector<store::CreateIntent> creates_ ABSL_GUARDED_BY(mutex_);
   std::vector<store::Rotation> rotations_ ABSL_GUARDED_BY(mutex_);
 };

@@ -48,6 +48,12 @@ inline store::TokenRecord MakeToken(const TokenName& name, std::optional<Credent
           .create_time = absl::FromUnixMicros(1'700'000'000'000'004)};
 }
 
+inline store::TokenRecord MakeLeasedToken(const TokenName& name, std::optional<CredentialName> credential) {
+  store::TokenRecord token = MakeToken(name, std::move(credential));
+  token.expire_time = absl::FromUnixMicros(1'700'000'000'000'006);
+  return token;
+}
+
 inline store::CreateIntent MakeIntent(std::string_view marker, const AdminName& admin,
                                       std::optional<CredentialName> credential) {
   return {.marker = std::string(marker),

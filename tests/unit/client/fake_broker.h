@@ -175,7 +175,15 @@ class FakeBroker {
     grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest* q, v1::GetStatusResponse* r) override {
       return status(q, r);
     }
+    grpc::Status ListLeases(grpc::ServerContext*, const v1::ListLeasesRequest* q, v1::ListLeasesResponse* r) override {
+      return leases(q, r);
+    }
+    grpc::Status RevokeLease(grpc::ServerContext*, const v1::RevokeLeaseRequest* q, v1::Lease* r) override {
+      return revoke(q, r);
+    }
     Rpc<v1::GetStatusRequest, v1::GetStatusResponse> status;
+    Rpc<v1::ListLeasesRequest, v1::ListLeasesResponse> leases;
+    Rpc<v1::RevokeLeaseRequest, v1::Lease> revoke;
   } operators;
 
  private:

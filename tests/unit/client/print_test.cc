@@ -96,7 +96,7 @@ TEST(PrintTest, StatusShowsPortalsBudgetsAndCredentials) {
   v1::PortalStatus& portal = *status.add_portals();
   portal.set_portal("portals/acme");
   portal.set_master_state(v1::PortalStatus::READY);
-  EXPECT_THAT(ToText(status), HasSubstr("acme    not tried yet  READY   -        -\n"));
+  EXPECT_THAT(ToText(status), HasSubstr("acme    not tried yet  READY   -        -           0\n"));
   EXPECT_THAT(ToText(status), Not(HasSubstr("REMAINING")));
   portal.set_reachable(true);
   v1::BudgetStatus& budget = *portal.add_budgets();

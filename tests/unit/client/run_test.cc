@@ -90,6 +90,28 @@ TEST_F(RunTest, TokenCommandsSendTheirRequests) {
   EXPECT_EQ(Text(broker_.tokens.remove.request), name);
 }
 
+TEST_F(RunTest, LeaseCommandsSendTheirRequestsAndListEveryPage) {
+  broker_.operators.leases.answer = [](const v1::ListLeasesRequest& request, v1::ListLeasesResponse& reply) {
+    reply.add_leases()->set_token("portals/acme/admins/32/tokens/" + std::to_string(request.page_token().size() + 41));
+    if (request.page_token().size() < 2) reply.set_next_page_token(request.page_token() + "x");
+    return grpc::Status::OK;
+  };
+  const Ran listed = Lmbroker({"lease", "list", "acme", "--stuck"});
+  EXPECT_EQ(listed.code, kDone) << listed.err;
+  EXPECT_EQ(Text(broker_.operators.leases.request),
+            R"(portal: "portals/acme" stuck_only: true page_size: 1000 page_token: "xx")");
+  EXPECT_EQ(broker_.operators.leases.calls, 3);
+  EXPECT_THAT(listed.out, ::testing::AllOf(HasSubstr("acme/32/41"), HasSubstr("acme/32/43")));
+  broker_.operators.revoke.answer = [](const auto&, v1::Lease& reply) {
+    reply.set_state(v1::Lease::DISABLED);
+    return grpc::Status::OK;
+  };
+  const Ran revoked = Lmbroker({"lease", "revoke", "acme/32/41"});
+  EXPECT_EQ(revoked.code, kDone) << revoked.err;
+  EXPECT_EQ(Text(broker_.operators.revoke.request), R"(name: "portals/acme/admins/32/tokens/41")");
+  EXPECT_THAT(revoked.out, HasSubstr("DISABLED"));
+}
+
 TEST_F(RunTest, NoteMayBeAnyTextEvenACommandOrNothing) {
   for (const std::string note : {"list", "status", "token", "", "[a,b]", "a b", "\xC3\xA9"}) {
     EXPECT_EQ(Lmbroker({"token", "note", "acme/32/41", note}).code, kDone) << note;
@@ -380,8 +402,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"NoPolicyFile", {"policy", "diff", "/none"}, ""}, Wrong{"PolicyAlone", {"policy"}, ""},
         Wrong{"FreezeIsNotYet", {"freeze", "--all"}, ""}, Wrong{"SealIsNotYet", {"seal"}, ""},
         Wrong{"UnsealIsNotYet", {"unseal"}, ""}, Wrong{"ReconcileIsNotYet", {"reconcile", "acme"}, ""},
-        Wrong{"LeaseIsNotYet", {"lease", "list", "acme"}, ""}, Wrong{"NoName", {"token", "get"}, ""},
-        Wrong{"BadName", {"token", "get", "acme/x/41"}, ""},
+        Wrong{"LeaseAlone", {"lease"}, ""}, Wrong{"LeaseOfNothing", {"lease", "revoke", "acme/32"}, ""},
+        Wrong{"NoName", {"token", "get"}, ""}, Wrong{"BadName", {"token", "get", "acme/x/41"}, ""},
         Wrong{"SecretInPlaceOfName", {"token", "get", "k-e-y"}, ""},
         Wrong{"SecretAsFlag", {"credential", "import", "acme/b", "--type", "bearer", "--secret", "k-e-y"}, ""},
         Wrong{"SecretAsFlagWithSign", {"credential", "import", "acme/b", "--type", "bearer", "--secret=k-e-y"}, ""},
@@ -415,6 +437,8 @@ TEST(HelpTest, EveryCommandHasHelpOnStandardOutput) {
                                                                                        {"explain"},
                                                                                        {"explain", "forward"},
                                                                                        {"explain", "token"},
+                                                                                       {"lease"},
+                                                                                       {"lease", "list"},
                                                                                        {"status"}}) {
     std::vector<std::string> arguments = command;
     arguments.emplace_back("--help");

@@ -67,6 +67,36 @@ class AttemptsTest : public CoreTest {
   int ended_ = 0;
 };
 
+TEST_F(AttemptsTest, NothingIsSignedOnceTheLeaseHasEndedThoughTheCallBeganBefore) {
+  ASSERT_THAT(store_.BeginCreate({.marker = "m", .admin = Admin(), .hand_over = true, .create_time = clock_.Now()},
+                                 std::nullopt),
+              IsOk());
+  ASSERT_THAT(store_.CommitCreate("m",
+                                  {.name = Token41(),
+                                   .custody = store::TokenCustody::kHandedOver,
+                                   .create_time = clock_.Now(),
+                                   .expire_time = clock_.Now() + absl::Seconds(10)},
+                                  std::nullopt),
+              IsOk());
+  ASSERT_THAT(custody_->Remove(Credential("reader")), IsOk());
+  ASSERT_THAT(
+      custody_->Import({.name = Credential("reader"), .token = Token41(), .create_time = clock_.Now(), .secret = {}},
+                       Secret("lma_Reader(Key)For{Tests}=987654321+^~")),
+      IsOk());
+  const auto call = As("inventory");
+  Begin(*call, "GET");
+  EXPECT_EQ(client_.sent(), 1U);
+  scheduler_.Advance(absl::Seconds(10));
+  Lose(http::Delivery::kMaybeSent);
+  scheduler_.Advance(absl::Seconds(1));
+  EXPECT_EQ(client_.sent(), 1U);
+  EXPECT_EQ(ended_, 1);
+  EXPECT_THAT(*result_, RefusedWith(Reason::kPortalUnreachable));
+  const auto later = As("inventory");
+  Begin(*later, "GET");
+  EXPECT_THAT(*result_, RefusedWith(Reason::kCredentialDisabled));
+}
+
 TEST_F(AttemptsTest, RepeatsAreBounded) {
   const auto call = As("inventory");
   Begin(*call, "GET");

@@ -39,7 +39,7 @@
 namespace lmbroker::core {
 
 // The portal `acme` with its master `root` imported; the callers `operators` (operator) and `inventory` (token verbs on
-// admin 32, for Bearer tokens with hand-over, for LMv1 tokens without), and `stranger` (nothing).
+// admin 32, for Bearer tokens with hand-over, for LMv1 tokens without), and `stranger` (nothing). `leased` is like `inventory` for LMv1 tokens, which its grant leases for an hour at the most.
 class CoreTest : public testing::Test {
  protected:
   CoreTest() { ImportMaster(); }
@@ -182,6 +182,10 @@ class CoreTest : public testing::Test {
     policy::TokensGrant bearer_only = handing;
     bearer_only.rule = "bearers.tokens[0]";
     policy.callers.push_back({.name = "bearers", .identities = {"dns:bearers"}, .tokens = {bearer_only}});
+    policy::TokensGrant leased = grant;
+    leased.rule = "leased.tokens[0]";
+    leased.max_ttl = absl::Hours(1);
+    policy.callers.push_back({.name = "leased", .identities = {"dns:leased"}, .tokens = {leased}});
     policy.callers.push_back({.name = "capped", .identities = {"dns:capped"}, .tokens = {grant}, .max_tokens = 1});
     for (std::size_t i = 0; i < policy.callers.size(); ++i) {
       policy.by_name.emplace(policy.callers[i].name, i);

@@ -1,5 +1,6 @@
 #include "service/core/token_admin.h"
 
+#include "service/core/token_create.h"
 #include "tests/unit/core/core_fixture.h"
 
 namespace lmbroker::core {
@@ -53,6 +54,24 @@ class TokenAdminTest : public CoreTest {
         IsOk());
   }
 };
+
+TEST_F(TokenAdminTest, WhatHasEndedIsNotEnabledAgain) {
+  TokenCreate create(
+      {.portal = PortalParts(), .store = store_, .custody = *custody_, .random = random_, .background = *background_});
+  const auto created = create.Create(As("inventory")->context(), {.parent = Admin(), .ttl = absl::Minutes(5)});
+  ASSERT_THAT(created, IsOk());
+  const TokenName& name = created->token.name;
+  EXPECT_EQ(Get(name)->expire_time, clock_.Now() + absl::Minutes(5));
+  EXPECT_THAT(Toggle(name, TokenStatus::kDisabled), IsOk());
+  EXPECT_THAT(Toggle(name, TokenStatus::kEnabled), IsOk());
+  clock_.Advance(absl::Minutes(5));
+  const auto sent = portal_.CountOf("PATCH");
+  EXPECT_THAT(Toggle(name, TokenStatus::kEnabled), RefusedWith(Reason::kCredentialDisabled));
+  EXPECT_EQ(portal_.CountOf("PATCH"), sent);
+  EXPECT_THAT(Toggle(name, TokenStatus::kDisabled), IsOk());
+  EXPECT_THAT(Delete(name), IsOk());
+  EXPECT_THAT(*store_.ListLeases({}), IsEmpty());
+}
 
 TEST_F(TokenAdminTest, GetFindsBothTypes) {
   EXPECT_EQ(Get(Token41())->lm.type, TokenType::kLmv1);

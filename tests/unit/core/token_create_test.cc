@@ -96,6 +96,55 @@ TEST_F(TokenCreateTest, HandOverGivesTheSecretOnceAndKeepsNothing) {
   EXPECT_EQ(portal_.tokens()[0].status, TokenStatus::kEnabled);
 }
 
+TEST_F(TokenCreateTest, LeaseIsDurableWithTheCreateAndShown) {
+  const absl::Time start = clock_.Now();
+  portal_.OnRequest([&](const std::string& line) {
+    EXPECT_EQ(store_.ListLeases({})->size(), line.starts_with("PATCH") ? 1U : 0U);  // committed with the secret
+  });
+  const auto asked = Create({.parent = Admin(), .ttl = absl::Minutes(5)}, "leased");
+  ASSERT_THAT(asked, IsOk());
+  EXPECT_EQ(asked->token.expire_time, start + absl::Minutes(5));
+  portal_.OnRequest({});
+  const auto given = Create({.parent = Admin()}, "leased");
+  ASSERT_THAT(given, IsOk());
+  EXPECT_EQ(given->token.expire_time, start + absl::Hours(1));
+  const auto handed =
+      Create({.parent = Admin(), .type = TokenType::kBearer, .hand_over = true, .ttl = absl::Seconds(30)}, "inventory");
+  ASSERT_THAT(handed, IsOk());
+  const auto lease = store_.GetLease(handed->token.name);
+  ASSERT_THAT(lease, IsOk());
+  EXPECT_EQ(lease->expire_time, start + absl::Seconds(30));
+  EXPECT_EQ(lease->next_time, lease->expire_time);
+  EXPECT_EQ(lease->state, store::LeaseState::kActive);
+  const auto free = Create({.parent = Admin()});
+  ASSERT_THAT(free, IsOk());
+  EXPECT_FALSE(free->token.expire_time.has_value());
+  EXPECT_THAT(store_.GetLease(free->token.name), RefusedWith(Reason::kUnknownToken));
+}
+
+TEST_F(TokenCreateTest, CreateThatFailsLeavesNoLease) {
+  portal_.FailAt(2, Fault::kFails, true);  // the PATCH, and all that follows
+  EXPECT_FALSE(Create({.parent = Admin(), .ttl = absl::Hours(1)}).ok());
+  portal_.FailAt(0, Fault::kNone);
+  FinishBackground();
+  const std::vector<store::LeaseRecord> leases = *store_.ListLeases({});
+  for (const store::LeaseRecord& lease : leases) EXPECT_THAT(store_.GetToken(lease.token), IsOk());
+  ASSERT_THAT(custody_->ForgetToken(Token41()), IsOk());
+  EXPECT_THAT(*store_.ListLeases({}), IsEmpty());
+}
+
+TEST_F(TokenCreateTest, TokenWhoseLeaseEndsWhileItIsCreatedIsNeverEnabled) {
+  portal_.OnRequest([&](const std::string& line) {
+    if (line.starts_with("POST")) clock_.Advance(absl::Seconds(5));
+  });
+  const auto created = Create({.parent = Admin(), .ttl = absl::Seconds(5)});
+  EXPECT_THAT(created, RefusedWith(Reason::kPortalError));
+  EXPECT_THAT(std::string(created.status().message()), testing::HasSubstr("lease"));
+  EXPECT_THAT(portal_.tokens(), IsEmpty());
+  EXPECT_THAT(*store_.ListLeases({}), IsEmpty());
+  EXPECT_EQ(portal_.CountOf("PATCH"), 0);
+}
+
 TEST_F(TokenCreateTest, HandOverNeedsAGrantOfItsOwn) {
   EXPECT_THAT(Create({.parent = Admin(), .hand_over = true}), RefusedWith(Reason::kHandOverNotGranted));
   EXPECT_THAT(Create({.parent = Admin(), .hand_over = true}, "operators"), RefusedWith(Reason::kHandOverNotGranted));
@@ -120,7 +169,12 @@ TEST_F(TokenCreateTest, WhatIsRefusedBeforehandSendsNothing) {
   EXPECT_THAT(Create({.parent = Admin(33)}), RefusedWith(Reason::kNoGrant));
   EXPECT_THAT(Create({.parent = Admin()}, "stranger"), RefusedWith(Reason::kNoGrant));
   EXPECT_THAT(Create({.parent = Admin(), .credential = Credential("taken")}), RefusedWith(Reason::kCredentialExists));
-  EXPECT_THAT(Create({.parent = Admin(), .ttl = absl::Hours(1)}), RefusedWith(Reason::kFieldInvalid));
+  for (const absl::Duration ttl : {absl::ZeroDuration(), -absl::Hours(1), absl::Hours(87601)}) {
+    const auto created = Create({.parent = Admin(), .ttl = ttl});
+    EXPECT_THAT(created, RefusedWith(Reason::kFieldInvalid));
+    EXPECT_THAT(std::string(created.status().message()), testing::HasSubstr("`ttl` must be 1s to 87600h"));
+  }
+  EXPECT_THAT(Create({.parent = Admin(), .ttl = absl::Hours(2)}, "leased"), RefusedWith(Reason::kNoGrant));
   EXPECT_THAT(Create({.parent = Admin(), .request_id = "1"}), RefusedWith(Reason::kFieldInvalid));
   EXPECT_THAT(Create({.parent = Admin(), .type = TokenType::kBearer, .credential = Credential("x"), .hand_over = true}),
               RefusedWith(Reason::kFieldInvalid));

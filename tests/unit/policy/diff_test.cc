@@ -37,7 +37,8 @@ std::string TextOf(const Difference& difference) {
     }
     std::string operator()(const TokenQuestion& call) const {
       const char* type = !call.type.has_value() ? "" : *call.type == TokenType::kLmv1 ? " LMV1" : " BEARER";
-      return fmt::format("{} {} {}{}{}", call.portal.id(), VerbName(call.verb), call.admin.value_or(0), type,
+      const std::string ttl = call.ttl.has_value() ? " " + absl::FormatDuration(*call.ttl) : "";
+      return fmt::format("{} {} {}{}{}{}", call.portal.id(), VerbName(call.verb), call.admin.value_or(0), type, ttl,
                          call.hand_over ? " hand_over" : "");
     }
     std::string operator()(const OperatorCall&) const { return "operator"; }
@@ -160,10 +161,25 @@ TEST(DiffPoliciesTest, AnyUserIsTriedOnOneThatNoGrantNames) {
               ElementsAre("a.tokens[0]: acme get 3"));
 }
 
-TEST(DiffPoliciesTest, MaxTtlIsTold) {
-  const Texts texts = DiffOf(Tokens("{portal: acme, admins: [32], verbs: [create, get]}"),
-                             Tokens("{portal: acme, admins: [32], verbs: [create, get], max_ttl: 1h}"));
-  EXPECT_THAT(texts.refused, ElementsAre("a.tokens[0]: acme create 32"));
+TEST(DiffPoliciesTest, ALongerOrShorterLifeIsTold) {
+  const auto policy = [](std::string_view max_ttl) {
+    return Tokens(fmt::format("{{portal: acme, admins: [32], verbs: [create, get]{}}}", max_ttl));
+  };
+  EXPECT_THAT(DiffOf(policy(""), policy(", max_ttl: 1h")).refused, ElementsAre("a.tokens[0]: acme create 32 87600h"));
+  EXPECT_THAT(DiffOf(policy(", max_ttl: 1h"), policy(", max_ttl: 2h")).allowed,
+              ElementsAre("a.tokens[0]: acme create 32 2h"));
+  EXPECT_THAT(DiffOf(policy(", max_ttl: 1h"), policy(", max_ttl: 2h")).refused, IsEmpty());
+  // What nobody may ask for is no difference.
+  EXPECT_THAT(DiffOf(policy(", max_ttl: 87650h"), policy("")).allowed, IsEmpty());
+}
+
+TEST(DiffPoliciesTest, ALifeIsToldForTheTypeThatItIsOf) {
+  const Texts texts = DiffOf(
+      Tokens("{portal: acme, admins: [32], verbs: [create], max_ttl: 1h}"),
+      Tokens("{portal: acme, admins: [32], types: [LMV1], verbs: [create], max_ttl: 1h}, {portal: acme, admins: any, "
+             "types: [BEARER], verbs: [create], max_ttl: 3h}"));
+  EXPECT_THAT(texts.allowed, ElementsAre("a.tokens[1]: acme create 1 BEARER", "a.tokens[1]: acme create 32 BEARER 3h"));
+  EXPECT_THAT(texts.refused, IsEmpty());
 }
 
 TEST(DiffPoliciesTest, AnOperatorsMarkIsToldWithItsVerbs) {
@@ -253,6 +269,7 @@ class Generator {
     if (call.verb != Verb::kList || !Chance(30)) call.admin = std::stoi(One(kAsked));
     if (Chance(60)) call.type = Chance(50) ? TokenType::kLmv1 : TokenType::kBearer;
     call.hand_over = call.verb == Verb::kCreate && Chance(40);
+    if (call.verb == Verb::kCreate && Chance(50)) call.ttl = absl::Minutes(30) * (1 + random_() % 5);
     return call;
   }
 
@@ -277,7 +294,7 @@ class Generator {
     for (auto i = random_() % 4; i > 0; --i) {
       grants.push_back(fmt::format("{{portal: {}, admins: {}, types: {}, verbs: {}, hand_over: {}{}}}", One(kPortals),
                                    Chance(25) ? "any" : Some(kAdmins), Some({"LMV1", "BEARER"}), Some(kVerbs),
-                                   Chance(40), Chance(25) ? ", max_ttl: 1h" : ""));
+                                   Chance(40), Chance(40) ? fmt::format(", max_ttl: {}h", 1 + random_() % 2) : ""));
     }
     return fmt::format("{}", fmt::join(grants, ", "));
   }

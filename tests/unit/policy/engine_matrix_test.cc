@@ -30,7 +30,8 @@ struct RawForward {
 struct RawTokens {
   std::string portal;
   Words admins, types, verbs;  // admins {"any"}: any; types empty: absent
-  bool leased = false, hand_over = false;
+  int hours = 0;               // max_ttl; 0: absent
+  bool hand_over = false;
 };
 struct RawCaller {
   std::string name;
@@ -44,6 +45,7 @@ struct RawCall {
 struct RawVerb {
   std::string verb, portal, admin, type;  // admin, type may be empty
   bool hand_over = false;
+  int hours = 0;  // ttl, with create; 0: absent
 };
 
 // "ALLOW rule" (and the credential), or the reason; for FIELD_INVALID the credentials that the caller may choose from.
@@ -109,30 +111,30 @@ Verdict JudgeByHand(const RawCaller* caller, const RawCall& call) {
 Verdict JudgeByHand(const RawCaller* caller, const RawVerb& call) {
   if (caller == nullptr) return "NO_GRANT";
   const std::string type = call.type.empty() && call.verb == "create" ? "LMV1" : call.type;
-  Verdict refusal = "NO_GRANT";
-  for (std::size_t i = 0; i < caller->tokens.size(); ++i) {
-    const RawTokens& grant = caller->tokens[i];
+  const bool create = call.verb == "create";
+  const RawTokens* best = nullptr;  // with the longest life, and before others that are as long
+  bool keeps = false;
+  bool limits = false;
+  for (const RawTokens& grant : caller->tokens) {
     const bool admin =
         call.admin.empty() ? call.verb == "list" : In(grant.admins, "any") || In(grant.admins, call.admin);
     if (grant.portal != call.portal || !In(grant.verbs, call.verb) || !admin) continue;
     if (!type.empty() && !grant.types.empty() && !In(grant.types, type)) continue;
-    if (grant.leased && call.verb == "create") continue;
-    if (call.hand_over && !grant.hand_over) {
-      refusal = "HAND_OVER_NOT_GRANTED";
-      continue;
-    }
-    return fmt::format("ALLOW {}.tokens[{}]", caller->name, i);
-  }
-  if (!caller->is_operator) return refusal;
-  if (!call.hand_over) return fmt::format("ALLOW {}.operator", caller->name);
-  for (const RawTokens& grant : caller->tokens) {  // a lease that cannot be kept is said first, if nothing else matched
-    if (refusal == "NO_GRANT" && grant.leased && call.verb == "create" && grant.portal == call.portal &&
-        In(grant.verbs, "create") && !call.admin.empty() && (In(grant.admins, "any") || In(grant.admins, call.admin)) &&
-        (grant.types.empty() || In(grant.types, type))) {
-      return "NO_GRANT";
+    if (create && grant.hours != 0 && call.hours > grant.hours) {
+      limits = true;
+    } else if (call.hand_over && !grant.hand_over) {
+      keeps = true;
+    } else if (best == nullptr || (create && best->hours != 0 && (grant.hours == 0 || grant.hours > best->hours))) {
+      best = &grant;
     }
   }
-  return "HAND_OVER_NOT_GRANTED";
+  const bool limited = best != nullptr && create && best->hours != 0;
+  if (caller->is_operator && !call.hand_over && (best == nullptr || limited)) {
+    return fmt::format("ALLOW {}.operator", caller->name);
+  }
+  if (best != nullptr) return fmt::format("ALLOW {}.tokens[{}]", caller->name, best - caller->tokens.data());
+  if (keeps) return "HAND_OVER_NOT_GRANTED";
+  return !limits && caller->is_operator ? "HAND_OVER_NOT_GRANTED" : "NO_GRANT";
 }
 
 class Generator {
@@ -158,7 +160,7 @@ class Generator {
     }
     for (auto i = random_() % 5; i > 0; --i) {
       caller.tokens.push_back({One(kPortals), Chance(30) ? Words{"any"} : Some(kAdmins, 30),
-                               Chance(40) ? Words{} : Some(kTypes, 50), Some(kVerbs, 40), Chance(25), Chance(30)});
+                               Chance(40) ? Words{} : Some(kTypes, 50), Some(kVerbs, 40), Hours(), Chance(30)});
     }
     return caller;
   }
@@ -176,7 +178,7 @@ class Generator {
     }
     for (auto i = 10 + random_() % 40; i > 0; --i) {
       caller.tokens.push_back({"acme", Chance(15) ? Words{"any"} : Some(kAdmins, 20),
-                               Chance(40) ? Words{} : Some(kTypes, 50), Some(kVerbs, 15), Chance(25), Chance(30)});
+                               Chance(40) ? Words{} : Some(kTypes, 50), Some(kVerbs, 15), Hours(), Chance(30)});
     }
     return caller;
   }
@@ -192,8 +194,11 @@ class Generator {
   }
 
   RawVerb Tokens() {
-    return {One(kVerbs), One(kPortals), Chance(15) ? "" : One(kAdmins), Chance(40) ? "" : One(kTypes), Chance(30)};
+    RawVerb call{One(kVerbs), One(kPortals), Chance(15) ? "" : One(kAdmins), Chance(40) ? "" : One(kTypes), Chance(30)};
+    if (call.verb == "create") call.hours = Hours();
+    return call;
   }
+  int Hours() { return Chance(40) ? 1 + static_cast<int>(random_() % 3) : 0; }
 
  private:
   const Words kPortals = {"acme", "acme", "globex"};
@@ -244,7 +249,8 @@ std::string Yaml(const std::vector<RawCaller>& callers) {
     out += caller.tokens.empty() ? "    tokens: []\n" : "    tokens:\n";
     for (const RawTokens& grant : caller.tokens) {
       out += fmt::format("      - {{portal: {}, admins: {}, verbs: {}, hand_over: {}{}{}}}\n", grant.portal,
-                         list(grant.admins), list(grant.verbs), grant.hand_over, grant.leased ? ", max_ttl: 1h" : "",
+                         list(grant.admins), list(grant.verbs), grant.hand_over,
+                         grant.hours != 0 ? fmt::format(", max_ttl: {}h", grant.hours) : "",
                          grant.types.empty() ? "" : ", types: " + list(grant.types));
     }
   }
@@ -263,6 +269,7 @@ ForwardQuestion QuestionOf(const RawCall& call) {
 TokenQuestion QuestionOf(const RawVerb& call) {
   TokenQuestion question{.verb = *ParseVerb(call.verb), .portal = Portal(call.portal), .hand_over = call.hand_over};
   if (!call.admin.empty()) question.admin = std::stoi(call.admin);
+  if (call.hours != 0) question.ttl = absl::Hours(call.hours);
   if (!call.type.empty()) question.type = call.type == "LMV1" ? TokenType::kLmv1 : TokenType::kBearer;
   return question;
 }
@@ -319,8 +326,8 @@ class Matrix {
                        call.path);
   }
   static std::string Text(const RawVerb& call) {
-    return fmt::format("{} {} admin {} type {} hand_over {}", call.verb, call.portal, call.admin, call.type,
-                       call.hand_over);
+    return fmt::format("{} {} admin {} type {} hand_over {} hours {}", call.verb, call.portal, call.admin, call.type,
+                       call.hand_over, call.hours);
   }
 
   int asked_ = 0;

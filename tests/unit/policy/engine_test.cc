@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/policy/ttl.h"
 #include "tests/support/status_matchers.h"
 #include "tests/unit/policy/policy_text.h"
 
@@ -18,6 +19,8 @@ namespace lmbroker::policy {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -266,13 +269,79 @@ TEST_F(EngineTest, HandOverNeedsAGrantOfItsOwnEvenForOperators) {
   EXPECT_TRUE(ask("ops", 60).allowed);
 }
 
-TEST_F(EngineTest, GrantWithMaxTtlCreatesNothingWhileTokensCannotBeLeased) {
-  const Decision create =
-      Tokens("inventory", {.verb = Verb::kCreate, .portal = Portal("acme"), .admin = 50, .type = TokenType::kLmv1});
-  EXPECT_EQ(create.reason, Reason::kNoGrant);
-  EXPECT_EQ(create.rule, "inventory.tokens[2]");
-  EXPECT_THAT(create.message, HasSubstr("max_ttl"));
-  EXPECT_TRUE(Tokens("inventory", {.verb = Verb::kList, .portal = Portal("acme"), .admin = 50}).allowed);
+TEST_F(EngineTest, GrantWithMaxTtlLeasesEveryTokenAndRefusesALongerLife) {
+  const auto create = [&](std::optional<absl::Duration> ttl) {
+    return Tokens("inventory",
+                  {.verb = Verb::kCreate, .portal = Portal("acme"), .admin = 50, .type = TokenType::kLmv1, .ttl = ttl});
+  };
+  EXPECT_EQ(create(std::nullopt).ttl, absl::Hours(1));
+  EXPECT_EQ(create(absl::Minutes(5)).ttl, absl::Minutes(5));
+  EXPECT_EQ(create(absl::Hours(1)).ttl, absl::Hours(1));
+  const Decision longer = create(absl::Hours(1) + absl::Nanoseconds(1));
+  EXPECT_FALSE(longer.allowed);
+  EXPECT_EQ(longer.reason, Reason::kNoGrant);
+  EXPECT_EQ(longer.rule, "inventory.tokens[2]");
+  EXPECT_THAT(longer.message, AllOf(HasSubstr("max_ttl"), HasSubstr("1h")));
+  EXPECT_THAT(longer.nearest, Contains(Field(&NearMiss::failed, HasSubstr("max_ttl: is 1h, call asks for 1h"))));
+  const Decision list = Tokens("inventory", {.verb = Verb::kList, .portal = Portal("acme"), .admin = 50});
+  EXPECT_TRUE(list.allowed);
+  EXPECT_FALSE(list.ttl.has_value());
+}
+
+TEST_F(EngineTest, WithoutMaxTtlOnlyWhatAsksForItIsLeased) {
+  TokenQuestion question{.verb = Verb::kCreate, .portal = Portal("acme"), .admin = 32, .type = TokenType::kLmv1};
+  EXPECT_FALSE(Tokens("inventory", question).ttl.has_value());
+  question.ttl = absl::Hours(5000);
+  EXPECT_EQ(Tokens("inventory", question).ttl, absl::Hours(5000));
+  EXPECT_EQ(Tokens("ops", question).ttl, absl::Hours(5000));
+  const auto grant = engine_.Authorize(Named("inventory"), question);
+  ASSERT_THAT(grant, IsOk());
+  EXPECT_EQ(grant->ttl(), absl::Hours(5000));
+}
+
+TEST(EngineLeaseTest, OfSeveralGrantsTheOneWithTheLongestLifeDecidesWhateverTheirOrder) {
+  const std::string one = "{portal: acme, admins: [32], verbs: [create], max_ttl: 1h}";
+  const std::string two = "{portal: acme, admins: any, verbs: [create], max_ttl: 2h}";
+  const std::string free = "{portal: acme, admins: [33], verbs: [create, get]}";
+  for (const auto& [grants, rule] : {std::pair(one + ", " + two + ", " + free, 1), std::pair(two + ", " + one, 0)}) {
+    const Engine engine = EngineOf("callers: [{name: a, identities: ['dns:a.example'], tokens: [" + grants + "]}]");
+    const Caller caller = *engine.FindCaller("a");
+    TokenQuestion question{.verb = Verb::kCreate, .portal = Portal("acme"), .admin = 32};
+    EXPECT_EQ(engine.Decide(caller, question).ttl, absl::Hours(2));
+    EXPECT_EQ(engine.Decide(caller, question).rule, fmt::format("a.tokens[{}]", rule));
+    question.ttl = absl::Hours(3);
+    EXPECT_EQ(engine.Decide(caller, question).rule, fmt::format("a.tokens[{}]", rule));
+    EXPECT_FALSE(engine.Decide(caller, question).allowed);
+    question.admin = 33;
+    EXPECT_EQ(engine.Decide(caller, question).allowed, rule == 1);  // where `free` is
+  }
+}
+
+TEST(EngineLeaseTest, OperatorsAreBoundByNoLimitOfTheirGrantsUnlessTheyNeedOne) {
+  const Engine engine = EngineOf(
+      "callers: [{name: a, identities: ['dns:a.example'], operator: true, tokens: [{portal: acme, admins: any, verbs: "
+      "[create], max_ttl: 1h, hand_over: true}]}]");
+  const Caller caller = *engine.FindCaller("a");
+  TokenQuestion question{.verb = Verb::kCreate, .portal = Portal("acme"), .admin = 32};
+  EXPECT_EQ(engine.Decide(caller, question).rule, "a.operator");
+  EXPECT_FALSE(engine.Decide(caller, question).ttl.has_value());
+  question.hand_over = true;
+  EXPECT_EQ(engine.Decide(caller, question).rule, "a.tokens[0]");
+  EXPECT_EQ(engine.Decide(caller, question).ttl, absl::Hours(1));
+  question.ttl = absl::Hours(2);
+  EXPECT_EQ(engine.Decide(caller, question).reason, Reason::kNoGrant);
+}
+
+TEST(TtlTest, LivesHaveBounds) {
+  for (const absl::Duration good : {absl::Seconds(1), absl::Hours(1), absl::Hours(87600)}) {
+    EXPECT_THAT(CheckTtl(good, "ttl"), IsOk());
+  }
+  for (const absl::Duration bad : {absl::ZeroDuration(), -absl::Hours(1), absl::Milliseconds(999),
+                                   absl::Hours(87600) + absl::Seconds(1), absl::InfiniteDuration()}) {
+    const absl::Status status = CheckTtl(bad, "token.ttl");
+    EXPECT_THAT(status, RefusedWith(Reason::kFieldInvalid));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("`token.ttl` must be 1s to 87600h"));
+  }
 }
 
 TEST_F(EngineTest, OperatorMayUseEveryTokenVerbOnEveryPortal) {

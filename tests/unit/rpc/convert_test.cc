@@ -12,6 +12,7 @@
 #include "service/base/error.h"
 #include "service/rpc/credential_convert.h"
 #include "service/rpc/forward_convert.h"
+#include "service/rpc/lease_convert.h"
 #include "service/rpc/token_convert.h"
 
 namespace lmbroker::rpc {
@@ -94,6 +95,36 @@ TEST(TokenConvertTest, ATtlOfZeroIsStillATtl) {
   request.set_parent("portals/acme/admins/32");
   request.mutable_ttl();
   EXPECT_TRUE(FromProto(request)->ttl.has_value());
+}
+
+TEST(LeaseConvertTest, StateSaysWhetherTheTimeHasCome) {
+  const absl::Time end = absl::FromUnixSeconds(1'700'000'000);
+  store::LeaseRecord lease{
+      .token = {AdminName(*PortalName::FromId("acme", "portal"), 32), 41}, .expire_time = end, .next_time = end};
+  const auto state_at = [&](absl::Time now) {
+    v1::Lease out;
+    ToProto(lease, now, out);
+    EXPECT_EQ(out.token(), "portals/acme/admins/32/tokens/41");
+    EXPECT_EQ(out.has_disable_time(), lease.disable_time.has_value());
+    return out.state();
+  };
+  EXPECT_EQ(state_at(end - absl::Nanoseconds(1)), v1::Lease::ACTIVE);
+  EXPECT_EQ(state_at(end), v1::Lease::EXPIRED);
+  lease.state = store::LeaseState::kStuck;
+  EXPECT_EQ(state_at(end), v1::Lease::STUCK);
+  lease.state = store::LeaseState::kDisabled;
+  lease.disable_time = end;
+  EXPECT_EQ(state_at(end), v1::Lease::DISABLED);
+}
+
+TEST(LeaseConvertTest, AListNamesItsPortal) {
+  v1::ListLeasesRequest request;
+  EXPECT_EQ(FieldOf(FromProto(request)), "portal");
+  request.set_portal("portals/acme");
+  request.set_page_size(-1);
+  EXPECT_EQ(FieldOf(FromProto(request)), "page_size");
+  request.set_page_size(5000);
+  EXPECT_EQ(FromProto(request)->page_size, 1000);
 }
 
 TEST(TokenConvertTest, ToggleWithoutTheWantedStatusIsRefused) {

@@ -52,7 +52,7 @@ std::vector<Files> MakeHistory(const std::string& path) {
       return store.BeginCreate(MakeIntent(fmt::format("m{}", i), token.admin(), name), std::nullopt);
     });
     change([&](Store& store) {
-      return store.CommitCreate(fmt::format("m{}", i), MakeToken(token, name), MakeCredential(name, token));
+      return store.CommitCreate(fmt::format("m{}", i), MakeLeasedToken(token, name), MakeCredential(name, token));
     });
     if (i % 2 == 0)
       change([&](Store& store) { return store.EndCreate(fmt::format("m{}", i), CreatePhase::kFinished); });

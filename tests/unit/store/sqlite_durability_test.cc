@@ -19,6 +19,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/base/status_macros.h"
+#include "service/crypto/envelope.h"
+#include "service/crypto/key_ring.h"
 #include "service/store/sqlite_store.h"
 #include "service/store/store_key.h"
 #include "tests/fakes/faulty_vfs.h"
@@ -43,7 +46,10 @@ std::string Contents(SqliteStore& store) {
   const auto creates = store.OpenCreates();
   const auto rotations = store.ListRotations();
   const auto values = store.ListSealedValues();
-  if (!credentials.ok() || !tokens.ok() || !creates.ok() || !rotations.ok() || !values.ok()) return "unreadable";
+  const auto leases = store.ListLeases({});
+  const bool readable =
+      credentials.ok() && tokens.ok() && creates.ok() && rotations.ok() && values.ok() && leases.ok();
+  if (!readable) return "unreadable";
   for (const CredentialRecord& record : *credentials) {
     text += fmt::format("{} v{}{}\n", record.name.ToString(), record.version,
                         record.state == CredentialState::kRotating ? " rotating" : "");
@@ -59,6 +65,9 @@ std::string Contents(SqliteStore& store) {
   }
   for (const SealedValue& value : *values) {
     if (value.name != StoreKey::kName) text += value.name + "\n";
+  }
+  for (const LeaseRecord& lease : *leases) {
+    text += fmt::format("{} leased, {} tries\n", lease.token.ToString(), lease.attempts);
   }
   return text;
 }
@@ -82,7 +91,7 @@ TokenRecord KeptToken(const TokenName& name) {
 // A store in which every change below finds what it needs.
 void Prepare(SqliteStore& store) {
   ASSERT_THAT(store.BeginCreate(MakeIntent("first", kToken.admin(), kReader), std::nullopt), IsOk());
-  ASSERT_THAT(store.CommitCreate("first", MakeToken(kToken, kReader), MakeCredential(kReader, kToken)), IsOk());
+  ASSERT_THAT(store.CommitCreate("first", MakeLeasedToken(kToken, kReader), MakeCredential(kReader, kToken)), IsOk());
   ASSERT_THAT(store.BeginCreate(MakeIntent("second", kNext.admin(), kWriter), std::nullopt), IsOk());
   for (const std::string marker : {"stored", "intended"}) {
     const CredentialName name = marker == "stored" ? kRotated : Credential("acme", "rotating");
@@ -110,7 +119,15 @@ std::vector<Change> Changes() {
        [](Store& store) { return store.BeginCreate(MakeIntent("third", kToken.admin(), kWriter), std::nullopt); }},
       {"CommitCreate",
        [](Store& store) {
-         return store.CommitCreate("second", MakeToken(kNext, kWriter), MakeCredential(kWriter, kNext));
+         return store.CommitCreate("second", MakeLeasedToken(kNext, kWriter), MakeCredential(kWriter, kNext));
+       }},
+      {"UpdateLease",
+       [](Store& store) {
+         return store.UpdateLease({.token = kToken,
+                                   .expire_time = absl::UnixEpoch(),
+                                   .next_time = absl::UnixEpoch(),
+                                   .attempts = 7,
+                                   .last_error = "PORTAL_ERROR"});
        }},
       {"EndCreate", [](Store& store) { return store.EndCreate("first", CreatePhase::kFinished); }},
       {"BeginRotation", [](Store& store) { return store.BeginRotation(MakeRotation("next", kReader, kToken)); }},
@@ -283,6 +300,38 @@ TEST_F(DurabilityTest, KillWhileVersion1IsUpgradedLeavesAStoreThatOpens) {
     state.CopyTo(copy);
     for (int start = 0; start < 2; ++start) {
       const auto store = Open(copy);
+      ASSERT_THAT(store, IsOk()) << number;
+      EXPECT_EQ(Contents(**store), content) << number;
+    }
+  }
+}
+
+TEST_F(DurabilityTest, KillWhileVersion2IsUpgradedLeavesAStoreThatOpens) {
+  const std::string golden = LMBROKER_GOLDEN;
+  const std::string ring_path = directory_ / "keyring.json";
+  WriteFile(ring_path, ReadFile(golden + "/keyring.json"));
+  FakeRandom random;
+  const auto ring = crypto::KeyRing::Load(ring_path, random);
+  ASSERT_THAT(ring, IsOk());
+  const crypto::Envelope envelope(*ring, random);
+  const auto open = [&](const std::string& path) -> absl::StatusOr<std::unique_ptr<SqliteStore>> {
+    ASSIGN_OR_RETURN(std::unique_ptr<SqliteStore> store, OpenLocked(path));
+    RETURN_IF_ERROR(store->Unlock(envelope));
+    return store;
+  };
+  FaultyVfs disk;
+  WriteFile(path_, ReadFile(golden + "/v2.db"));
+  WriteFile(path_ + ".counter", ReadFile(golden + "/v2.counter"));
+  const std::string content = Contents(**OpenLocked(path_));
+  ASSERT_NE(content, "unreadable");
+  const auto states = StatesDuring(disk, path_, [&] { ASSERT_THAT(open(path_), IsOk()); });
+  ASSERT_GT(states.size(), 5U);
+  int number = 0;
+  for (const Snapshot& state : states) {
+    const std::string copy = directory_ / fmt::format("{}.db", number++);
+    state.CopyTo(copy);
+    for (int start = 0; start < 2; ++start) {
+      const auto store = open(copy);
       ASSERT_THAT(store, IsOk()) << number;
       EXPECT_EQ(Contents(**store), content) << number;
     }

@@ -17,6 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/store/migrations.h"
 #include "tests/support/open_store.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/store_records.h"
@@ -94,7 +95,7 @@ TEST_F(SqliteStoreTest, JournalAndSyncModesAreThePromisedOnes) {
   ASSERT_THAT(Open(), IsOk());
   EXPECT_EQ(Sql(path_, "PRAGMA journal_mode"), "wal");
   EXPECT_EQ(Sql(path_, "PRAGMA application_id"), std::to_string(0x4C4D626B));
-  EXPECT_EQ(Sql(path_, "PRAGMA user_version"), "3");
+  EXPECT_EQ(Sql(path_, "PRAGMA user_version"), std::to_string(kNewestVersion));
   const auto database = Database::Open(path_, absl::ZeroDuration());
   ASSERT_THAT(database, IsOk());
   for (const auto& [pragma, expected] :
@@ -166,10 +167,10 @@ TEST_F(SqliteStoreTest, LaterSchemaIsRefusedUntouched) {
     ASSERT_THAT((*Open())->InsertCredential(MakeCredential(reader_)), IsOk());
   }
   const std::string counter = ReadFile(path_ + ".counter");
-  Sql(path_, "PRAGMA user_version = 4");
-  ExpectRefusedUntouched("schema version 4, this program knows 3");
+  Sql(path_, fmt::format("PRAGMA user_version = {}", kNewestVersion + 1));
+  ExpectRefusedUntouched(fmt::format("schema version {}, this program knows {}", kNewestVersion + 1, kNewestVersion));
   EXPECT_TRUE(ReadFile(path_ + ".counter") == counter);
-  Sql(path_, "PRAGMA user_version = 3");
+  Sql(path_, fmt::format("PRAGMA user_version = {}", kNewestVersion));
   EXPECT_THAT((*Open())->GetCredential(reader_), IsOk());
 }
 
@@ -188,12 +189,13 @@ TEST_F(SqliteStoreTest, LaterSchemaInTheLogIsRefusedAndTheLogStays) {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
     sqlite3_db_config(database, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 4", nullptr, nullptr, nullptr), SQLITE_OK);
+    const std::string later = fmt::format("PRAGMA user_version = {}", kNewestVersion + 1);
+    ASSERT_EQ(sqlite3_exec(database, later.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(database);
   }
   const std::string log = ReadFile(path_ + "-wal");
   ASSERT_FALSE(log.empty());
-  ExpectRefusedUntouched("schema version 4");
+  ExpectRefusedUntouched(fmt::format("schema version {}", kNewestVersion + 1));
   EXPECT_TRUE(ReadFile(path_ + "-wal") == log);
 }
 
