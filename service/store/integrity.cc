@@ -68,7 +68,6 @@ absl::StatusOr<std::unique_ptr<Integrity>> Integrity::Unlock(const Parts& parts,
   ASSIGN_OR_RETURN(Secret key, OpenKey(parts, envelope));
   std::unique_ptr<Integrity> integrity(new Integrity(parts, std::move(key)));
   RETURN_IF_ERROR(integrity->Verify(origin));
-  RETURN_IF_ERROR(integrity->Upgrade());
   return integrity;
 }
 
@@ -177,21 +176,6 @@ absl::Status Integrity::ChangeId() {
   RETURN_IF_ERROR(transaction.Commit());
   Committed();
   return CatchUp();
-}
-
-absl::Status Integrity::Upgrade() {
-  ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(parts_.database));
-  if (version >= kNewestVersion) return absl::OkStatus();
-  pending_ = state_;
-  ++pending_.counter;
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(parts_.database));
-  RETURN_IF_ERROR(Migrate(parts_.database));
-  ASSIGN_OR_RETURN(pending_.sums, SumTables(parts_.database, key_));
-  RETURN_IF_ERROR(WriteIntegrityRow(parts_.database, key_, parts_.random, pending_));
-  RETURN_IF_ERROR(transaction.Commit());
-  Committed();
-  RETURN_IF_ERROR(CatchUp());
-  return NoteVersion();
 }
 
 absl::Status Integrity::NoteVersion() {

@@ -55,7 +55,6 @@ class Integrity {
   absl::Status CheckCounter(const CounterFile::Reading& reading) const;
   // The present state becomes that of another store.
   absl::Status ChangeId();
-  absl::Status Upgrade();
   absl::Status NoteVersion();
   // Brings a store of an earlier version, whose content was verified, to the newest one, in one change.
   absl::Status Upgrade();

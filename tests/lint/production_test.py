@@ -14,6 +14,16 @@ FIELD = re.compile(r"^ +(?:repeated |optional )?(?:map<string, ([\w.]+)>|([\w.]+
 MESSAGE = re.compile(r"^message (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 
 
+class StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, as the broker does."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key) for key, _ in node.value]
+        if len(set(keys)) != len(keys):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def messages(proto):
     """Message name → field name → (type, whether it is a map)."""
     text = (ROOT / "proto/lmbroker/config/v1" / f"{proto}.proto").read_text(encoding="utf-8")
@@ -45,13 +55,17 @@ class ExamplesTest(unittest.TestCase):
             proto, message = PROTOS[path.name]
             with self.subTest(str(path)):
                 text = re.sub(r"@[A-Z_]+@", "1", path.read_text(encoding="utf-8"))
-                self.assertEqual(unknown_keys(yaml.safe_load(text), message, messages(proto)), [])
+                self.assertEqual(unknown_keys(yaml.load(text, StrictLoader), message, messages(proto)), [])
 
     def test_a_wrong_key_would_be_found(self):
         known = messages("config")
         planted = {"listen": {"tls": {"cert": "x"}}, "portals": {"acme": {"hosts": "x"}}, "audit": {"sinks": [{"f": 1}]}}
         self.assertEqual(unknown_keys(planted, "Config", known),
                          [".listen.tls.cert", ".portals.hosts", ".audit.sinks[].f"])
+
+    def test_a_key_that_stands_twice_would_be_found(self):
+        with self.assertRaises(yaml.YAMLError):
+            yaml.load("callers: [{name: a, max_tokens: 1, max_tokens: 2}]", StrictLoader)
 
 
 if __name__ == "__main__":
