@@ -126,10 +126,13 @@ absl::StatusOr<RotatedToken> Rotator::RotateToken(CallContext& context, const To
                                                   .post = std::move(post),
                                                   .rule = found.grant.rule()}));
   if (!done.token.has_value()) return Successor(found.session, name);
+  // Of what is in memory: it is done, and what fails now must not make it look undone.
+  const auto entry = parts_.custody.Find(*handle);
   return RotatedToken{.token = {.name = NameOf(name.portal(), *done.token),
                                 .lm = *std::move(done.token),
                                 .holder = TokenHolder::kBroker,
-                                .credential = handle},
+                                .credential = handle,
+                                .expire_time = entry.ok() ? (*entry)->expire_time : std::nullopt},
                       .retiring = name};
 }
 

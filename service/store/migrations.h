@@ -20,7 +20,7 @@ absl::StatusOr<std::int64_t> SchemaVersion(const Database& database);
 
 inline constexpr std::int64_t kFirstSealedVersion = 2;    // from which on the table `integrity` is there
 inline constexpr std::int64_t kFirstRotatingVersion = 3;  // from which on the table `rotations` is there
-inline constexpr std::int64_t kFirstLeasedVersion = 3;  // from which on the table `leases` is there
+inline constexpr std::int64_t kFirstLeasedVersion = 3;    // from which on the table `leases` is there
 inline constexpr std::int64_t kNewestVersion = 3;
 
 // Brings the schema to the newest version, within the caller's transaction: a kill in between leaves the earlier one.

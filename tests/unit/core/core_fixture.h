@@ -39,7 +39,8 @@
 namespace lmbroker::core {
 
 // The portal `acme` with its master `root` imported; the callers `operators` (operator) and `inventory` (token verbs on
-// admin 32, for Bearer tokens with hand-over, for LMv1 tokens without), and `stranger` (nothing). `leased` is like `inventory` for LMv1 tokens, which its grant leases for an hour at the most.
+// admin 32, for Bearer tokens with hand-over, for LMv1 tokens without), and `stranger` (nothing). `leased` is like
+// `inventory` for LMv1 tokens, which its grant leases for an hour at the most.
 class CoreTest : public testing::Test {
  protected:
   CoreTest() { ImportMaster(); }
@@ -172,8 +173,7 @@ class CoreTest : public testing::Test {
         .portal = Acme(),
         .admins = {32},
         .types = {TokenType::kLmv1},
-        .verbs = {Verb::kCreate, Verb::kList, Verb::kGet, Verb::kUpdate, Verb::kToggle, Verb::kDelete,
-                  Verb::kRotate}};
+        .verbs = {Verb::kCreate, Verb::kList, Verb::kGet, Verb::kUpdate, Verb::kToggle, Verb::kDelete, Verb::kRotate}};
     policy::TokensGrant handing = grant;
     handing.rule = "inventory.tokens[1]";
     handing.types = {TokenType::kBearer};

@@ -20,7 +20,7 @@ class RotationTest : public CoreTest {
   static constexpr std::int32_t kMasterToken = 30;
   static constexpr std::string_view kNote = "für Zoë";
 
-  explicit RotationTest(TokenType type = TokenType::kLmv1) {
+  explicit RotationTest(TokenType type = TokenType::kLmv1, std::optional<absl::Duration> ttl = std::nullopt) {
     portal_.CheckKeys(clock_);
     portal_.AddToken({.id = kMasterToken, .admin = 33, .secret = std::string(kMasterKey), .note = "the broker's"});
     Expect(custody_->Remove(Credential("root")));
@@ -38,11 +38,13 @@ class RotationTest : public CoreTest {
                         .random = random_,
                         .background = *background_});
     const auto call = As("operators");
-    Expect(
-        create
-            .Create(call->context(),
-                    {.parent = Admin(), .type = type, .note = std::string(kNote), .credential = Credential("reader")})
-            .status());
+    Expect(create
+               .Create(call->context(), {.parent = Admin(),
+                                         .type = type,
+                                         .note = std::string(kNote),
+                                         .credential = Credential("reader"),
+                                         .ttl = ttl})
+               .status());
   }
 
   static void Expect(const absl::Status& status) { EXPECT_THAT(status, IsOk()); }

@@ -343,5 +343,41 @@ TEST_F(RotatorTest, RefusalsAuditAndLogNeverShowTheSecret) {
   }
 }
 
+class LeasedRotatorTest : public RotationTest {
+ protected:
+  LeasedRotatorTest() : RotationTest(TokenType::kLmv1, absl::Hours(2)) {}
+  const absl::Time end_ = clock_.Now() + absl::Hours(2);
+};
+
+TEST_F(LeasedRotatorTest, LeaseGoesOverToTheNewTokenWithItsEnd) {
+  const auto rotated = RotateToken(Token41());
+  ASSERT_THAT(rotated, IsOk());
+  EXPECT_EQ(rotated->token.expire_time, end_);
+  EXPECT_EQ(store_.GetLease(rotated->token.name)->expire_time, end_);
+  Restart();
+  EXPECT_THAT(custody_->Lookup(Credential("reader")), IsOk());
+  clock_.Advance(absl::Hours(2));
+  EXPECT_THAT(custody_->Lookup(Credential("reader")), RefusedWith(Reason::kCredentialDisabled));
+}
+
+TEST_F(LeasedRotatorTest, RotationDoesNotOutliveALeaseThatIsRevokedMeanwhile) {
+  portal_.OnRequest([&](const std::string& line) {
+    if (!line.starts_with("POST")) return;
+    store::LeaseRecord lease = *store_.GetLease(Token41());
+    lease.expire_time = clock_.Now();
+    Expect(custody_->ChangeLease(lease));
+  });
+  EXPECT_THAT(RotateToken(Token41()), RefusedWith(Reason::kCredentialDisabled));
+  EXPECT_THAT(TokensOf(32), SizeIs(1));
+  EXPECT_THAT(custody_->Lookup(Credential("reader")), RefusedWith(Reason::kCredentialDisabled));
+  EXPECT_TRUE(store_.ListRotations()->empty());
+}
+
+TEST_F(LeasedRotatorTest, NoNewTokenIsMadeOnceTheLeaseHasEnded) {
+  clock_.Advance(absl::Hours(2));
+  EXPECT_THAT(RotateToken(Token41()), RefusedWith(Reason::kCredentialDisabled));
+  EXPECT_THAT(TokensOf(32), SizeIs(1));
+}
+
 }  // namespace
 }  // namespace lmbroker::core

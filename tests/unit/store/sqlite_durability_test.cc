@@ -47,8 +47,7 @@ std::string Contents(SqliteStore& store) {
   const auto rotations = store.ListRotations();
   const auto values = store.ListSealedValues();
   const auto leases = store.ListLeases({});
-  const bool readable =
-      credentials.ok() && tokens.ok() && creates.ok() && rotations.ok() && values.ok() && leases.ok();
+  const bool readable = credentials.ok() && tokens.ok() && creates.ok() && rotations.ok() && values.ok() && leases.ok();
   if (!readable) return "unreadable";
   for (const CredentialRecord& record : *credentials) {
     text += fmt::format("{} v{}{}\n", record.name.ToString(), record.version,
