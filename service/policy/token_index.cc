@@ -45,9 +45,9 @@ std::vector<const TokensGrant*> TokenIndex::Find(const TokenQuestion& question) 
 }
 
 const std::vector<const TokensGrant*>& TokenIndex::At(const PortalName& portal) const {
-  static const Grants kNone;
+  static const Grants none;
   const auto found = portals_.find(portal);
-  return found == portals_.end() ? kNone : found->second.all;
+  return found == portals_.end() ? none : found->second.all;
 }
 
 }  // namespace lmbroker::policy
