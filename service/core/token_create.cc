@@ -107,7 +107,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
                    portal::CreateToken(intent.admin.id(), intent.type, intent.marker, TokenStatus::kDisabled));
   ASSIGN_OR_RETURN(PortalSession session, PortalSession::Begin(parts_.portal, context, grant, request));
   std::optional<absl::Time> expire_time;
-  if (grant.ttl().has_value()) expire_time = intent.create_time + *grant.ttl();
+  if (const std::optional<absl::Duration> ttl = grant.ttl(); ttl.has_value()) expire_time = intent.create_time + *ttl;
   const CreateCleanup cleanup(
       {.clock = parts_.portal.clock, .store = parts_.store, .custody = parts_.custody, .background = parts_.background},
       session, intent, expire_time);
