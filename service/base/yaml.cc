@@ -66,6 +66,12 @@ bool CheckCharacters(std::string_view text, Issues& issues) {
   return good;
 }
 
+// yaml-cpp's messages name the character that it did not expect, whatever it is.
+std::string WithoutControls(std::string text) {
+  std::replace_if(text.begin(), text.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, '?');
+  return text;
+}
+
 // Builds the tree from yaml-cpp's events, which never expand an alias.
 class TreeBuilder final : public YAML::EventHandler {
  public:
@@ -213,7 +219,7 @@ std::optional<YamlNode> ParseYaml(std::string_view text, Issues& issues) {
     while (!tree.refused() && parser.HandleNextDocument(tree)) {  // ",a" has documents without end
     }
   } catch (const YAML::Exception& error) {
-    issues.AddAtLine(error.mark.line + 1, fmt::format("is not YAML: {}", error.msg));
+    issues.AddAtLine(error.mark.line + 1, "is not YAML: " + WithoutControls(error.msg));
     return std::nullopt;
   } catch (const std::exception& error) {
     issues.Add("", fmt::format("is not YAML: {}", error.what()));

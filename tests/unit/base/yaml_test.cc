@@ -83,6 +83,7 @@ TEST_P(HostileYaml, IsRefusedWithItsPlace) {
     EXPECT_EQ(issues.all()[0].line, hostile.line);
   }
   EXPECT_LT(issues.all()[0].problem.size(), 300U);
+  for (const char c : issues.all()[0].problem) EXPECT_TRUE(c >= ' ' || c < 0) << static_cast<int>(c);
 }
 
 std::string AliasBomb() {
@@ -134,6 +135,7 @@ const std::vector<Hostile> kHostile = {
     {"EmptySecondDocument", "a: 1\n---\n", -1, "second document"},
     {"DocumentAfterEnd", "a: 1\n...\nb: 2\n", 3, "second document"},
     {"ManyDocuments", Repeat("---\n", 10000), -1, "second document"},
+    {"EscapeAtTheEnd", "a: \"b\\", 1, "not YAML"},      // yaml-cpp's message has the NUL behind it
     {"EndlessDocuments", ",le", 1, "second document"},  // to yaml-cpp: empty documents without end
     {"BidiOverride", "a: x # \xE2\x80\xAE evil\n", 1, "invisible"},
     {"BidiIsolate", "a: x\nb: \xE2\x81\xA6y\n", 2, "invisible"},
