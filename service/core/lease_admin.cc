@@ -10,6 +10,7 @@
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/core/lease_step.h"
+#include "service/core/marked_create.h"
 #include "service/policy/engine.h"
 
 namespace lmbroker::core {
@@ -31,9 +32,8 @@ store::LeaseRecord Ended(store::LeaseRecord lease, absl::Time now) {
 }
 
 absl::Status StillOpen(const TokenName& token, const absl::Status& cause) {
-  auto metadata = MetadataOf(cause);
+  auto metadata = WithCause(cause);
   metadata["token"] = token.ToString();
-  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata.try_emplace("cause", ReasonName(*reason));
   return Refuse(Reason::kOutcomeUnknown,
                 "The lease has ended and the broker signs nothing with the token any more, but the portal did not "
                 "confirm that it is disabled; the broker goes on in the background, ListLeases shows how far it is.",
