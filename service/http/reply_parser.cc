@@ -161,6 +161,10 @@ absl::Status ReplyParser::CheckHead() const {
     }
   }
   if (lengths + codings > 1) return NotHttp("its length is said twice");
+  // RFC 9110, sections 8.6 and 15.2: a length would be a body, which the parser would read as a reply's.
+  if (IsInterim(parser_.status_code) && lengths + codings > 0) return NotHttp("an interim reply has a body");
+  // http-parser takes any name that begins with Transfer-Encoding for it, and reads to the end of the stream.
+  if ((parser_.uses_transfer_encoding != 0) != (codings > 0)) return NotHttp("a header is malformed");
   if (lengths == 1 && parser_.content_length > most_body_bytes_) return TooLarge(most_body_bytes_);
   return absl::OkStatus();
 }

@@ -192,6 +192,10 @@ TEST(ReplyParserTest, AmbiguousOrBrokenReplyIsNotHttp) {
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
+      // an interim reply has no body, and http-parser takes the name of the first two for Transfer-Encoding
+      "HTTP/1.1 102 OK\r\nTransfer-Encodings: a\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encodings: a\r\n\r\n",
+      "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n",
       // odd headers
       "HTTP/1.1 200 OK\r\nA b: c\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HTTP/1.1 200 OK\r\n: empty\r\n\r\n",
       "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n", std::string("HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n", 28),
