@@ -23,6 +23,12 @@ def text():
     return "\n".join(lines) + "\n"
 
 
+def revocations():
+    """Of others."""
+    serials = [f"{number:032X}" for number in range(1, 1001)]
+    return f'serials: {serials}\nidentities: ["spiffe://corp.example/ns/gone/sa/app"]\n'
+
+
 def _grants(name):
     used = USED if name == "inventory" else ()
     others = [_other(number) for number in range(GRANTS_OF_EACH - len(used))]

@@ -5,12 +5,17 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 import urllib.request
 
 import policy
 from process import Process, free_ports, listens, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "blackbox"))
+
+from caller_tokens import TokenKey, jwks  # noqa: E402
+
 HERE = ROOT / "tests" / "bench"
 BINARIES = ROOT / "build" / "release"
 WORK = ROOT / "build" / "bench"
@@ -52,7 +57,11 @@ class Stand:
             (tls / f"{name}.pem").write_bytes(both)
         for name in (self.UPSTREAM, "nginx-proxy.conf", "lmbrokerd.yaml"):
             self._fill(name, LIMITS=self.LIMITS)
-        (WORK / "policy.yaml").write_text(policy.text())
+        for name in ("policy.yaml", "next-policy.yaml"):
+            (WORK / name).write_text(policy.text())
+        (WORK / "revoked.yaml").write_text(policy.revocations())
+        keys = WORK / "keys"
+        (keys / "jwks.json").write_text(jwks(TokenKey(keys, "first"), TokenKey(keys, "second", "ES256")))
 
     def _fill(self, name, **more):
         values = self.ports | more
