@@ -4,17 +4,10 @@
 #include <set>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "service/app/keyring_config.h"
-#include "service/app/open_audit.h"
 #include "service/base/file.h"
 #include "service/base/hardening.h"
 #include "service/base/status_macros.h"
-#include "service/base/text.h"
 #include "service/policy/engine.h"
-#include "service/rpc/method_table.h"
-#include "service/store/sqlite_store.h"
 
 namespace lmbroker::app {
 namespace {
@@ -35,28 +28,6 @@ constexpr std::size_t kOtherFiles = 64;
 // Calls that one connection may have at a time, at least; more than a caller may have in flight, so that it is told.
 constexpr std::size_t kLeastCalls = 100;
 constexpr Executor::Options kPortalWorkers{.threads = 16, .most_queued = 512};
-
-Metrics::Options MetricsOf(const Config& config) {
-  Metrics::Options options{.version = LMBROKER_VERSION};
-  for (const rpc::MethodRow& row : rpc::AllMethods()) options.methods.emplace_back(row.name);
-  for (const auto& [portal, entry] : config.portals) options.portals.push_back(portal.id());
-  return options;
-}
-
-std::vector<http::Upstream> UpstreamsOf(const Config& config) {
-  std::vector<http::Upstream> upstreams;
-  upstreams.reserve(config.portals.size());
-  for (const auto& [portal, entry] : config.portals) {
-    upstreams.push_back({.portal = portal,
-                         .host = entry.host,
-                         .port = entry.port,
-                         .ca_file = entry.ca,
-                         .resolve = entry.resolve,
-                         .allow_private_address = entry.allow_private_address,
-                         .most_connections = entry.connections});
-  }
-  return upstreams;
-}
 
 std::map<PortalName, std::optional<CredentialName>> MastersOf(const Config& config) {
   std::map<PortalName, std::optional<CredentialName>> masters;
@@ -79,54 +50,15 @@ std::set<PortalName> PortalsOf(const Config& config) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<App>> App::Start(Config config) {
-  ASSIGN_OR_RETURN(Opened opened, Open(config));
-  std::unique_ptr<App> app(new App(std::move(config), std::move(opened)));
+  ASSIGN_OR_RETURN(Foundations parts, Foundations::Open(config));
+  std::unique_ptr<App> app(new App(std::move(config), std::move(parts)));
   RETURN_IF_ERROR(app->Listen());
   return app;
 }
 
-absl::StatusOr<App::Opened> App::Open(const Config& config) {
-  Opened parts{
-      .clock = std::make_unique<SystemClock>(),
-      .random = std::make_unique<SystemRandom>(),
-      .logger = std::make_unique<Logger>(Logger::Options{.level = config.log.level, .format = config.log.format}),
-      .metrics = std::make_unique<Metrics>(MetricsOf(config)),
-      .memory = std::make_unique<ByteBudget>(config.listen.memory)};
-  parts.key_source = MakeKeySource(config.keyring, *parts.clock, *parts.random);
-  parts.key_watch = std::make_unique<FileWatch>(parts.key_source->files());
-  parts.keys = std::make_unique<crypto::KeyHolder>();
-  parts.envelope = std::make_unique<crypto::Envelope>(*parts.keys, *parts.random);
-  ASSIGN_OR_RETURN(parts.store,
-                   store::SqliteStore::Open({.path = config.store, .counter = config.store_counter}, *parts.random));
-  ASSIGN_OR_RETURN(parts.custody, core::Custody::OpenLocked(*parts.store, *parts.envelope, *parts.clock));
-  parts.audit_signer = std::make_unique<audit::SeedSigner>();
-  parts.keeper = std::make_unique<core::KeyKeeper>(
-      core::KeyKeeper::Parts{.clock = *parts.clock,
-                             .random = *parts.random,
-                             .logger = *parts.logger,
-                             .metrics = *parts.metrics,
-                             .source = *parts.key_source,
-                             .keys = *parts.keys,
-                             .store = *parts.store,
-                             .custody = *parts.custody},
-      [&signer = *parts.audit_signer](std::optional<Secret> seed) { signer.Set(std::move(seed)); });
-  parts.key_watch->Mark();
-  RETURN_IF_ERROR(parts.keeper->Start());
-  parts.files = std::make_unique<audit::PosixFileSystem>();
-  ASSIGN_OR_RETURN(
-      parts.audit,
-      OpenAudit(
-          config.audit, *parts.files,
-          {.clock = *parts.clock, .logger = *parts.logger, .metrics = *parts.metrics, .signer = *parts.audit_signer}));
-  ASSIGN_OR_RETURN(parts.loop, http::EventLoop::Create(*parts.clock));
-  ASSIGN_OR_RETURN(parts.client, http::PortalClient::Create({.memory = parts.memory.get()}, UpstreamsOf(config),
-                                                            *parts.clock, *parts.loop));
-  return parts;
-}
-
-App::App(Config config, Opened opened)
+App::App(Config config, Foundations parts)
     : config_(std::move(config)),
-      parts_(std::move(opened)),
+      parts_(std::move(parts)),
       start_time_(parts_.clock->Now()),
       portals_(MastersOf(config_)),
       shadow_({.clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics}),
@@ -321,11 +253,12 @@ absl::Status App::Listen() {
                    {.loop = *parts_.loop, .clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics},
                    {forward_service_, token_service_, credential_service_, policy_service_, operator_service_}));
   identity_ticker_.emplace(kIdentityCheck, [this] { CheckIdentities(); });
+  ops_view_ = std::make_unique<OpsView>(OpsViewParts());
   if (!config_.ops.address.empty()) {
     ASSIGN_OR_RETURN(ops_, ops::Server::Open({.address = config_.ops.address,
                                               .address_file = config_.ops.address_file,
-                                              .checks = Checks(),
-                                              .metrics = [this] { return MetricsText(); }}));
+                                              .checks = ops_view_->Checks(),
+                                              .metrics = [view = ops_view_.get()] { return view->MetricsText(); }}));
   }
   if (!listen.address_file.empty()) {
     RETURN_IF_ERROR(WriteFileAtomically(listen.address_file, server_->address() + "\n", 0644));
@@ -338,76 +271,25 @@ absl::Status App::Listen() {
   return absl::OkStatus();
 }
 
-std::string App::MetricsText() const {
-  parts_.metrics->SetAuditLag(parts_.audit->Lag());
-  for (const auto& [portal, entry] : config_.portals) {
-    const portal::PortalHealth& health = *healths_.Of(portal);
-    parts_.metrics->SetBreakerOpen(portal.id(), health.breaker.state() != portal::Breaker::State::kClosed);
-    parts_.metrics->SetClockSkew(portal.id(), health.clock.skew().value_or(absl::ZeroDuration()));
-    if (const auto stuck = parts_.store->CountStuckLeases(portal); stuck.ok()) {
-      parts_.metrics->SetStuckLeases(portal.id(), *stuck);
-    }
-  }
-  parts_.metrics->SetBodyBytes(parts_.memory->taken());
-  parts_.metrics->SetConnections(server_->connections());
-  return parts_.metrics->Text();
+OpsView::Parts App::OpsViewParts() {
+  return {.foundations = parts_,
+          .portals = portals_,
+          .policy = policy_,
+          .shadow = shadow_,
+          .healths = healths_,
+          .listener_tls = *listener_tls_,
+          .draining = [this] { return draining_.load(); },
+          .issuer_keys_error = [this] { return tokens_ == nullptr ? std::string() : tokens_->error(); },
+          .connections = [this] { return server_->connections(); }};
 }
 
-std::vector<ops::Check> App::Checks() {
-  return {{.name = "serving",
-           .run = [this] { return ops::CheckResult{.ready = !draining_, .detail = draining_ ? "shutting down" : ""}; }},
-          {.name = "audit",
-           .run =
-               [this] {
-                 const absl::Status health = parts_.audit->Health();
-                 return ops::CheckResult{.ready = health.ok(), .detail = std::string(health.message())};
-               }},
-          {.name = "keys", .run = [this] { return CheckKeys(); }},
-          // An older policy is a policy: the broker goes on with it, and says so.
-          {.name = "policy", .run = [this] { return ops::CheckResult{.detail = policy_.state().error}; }},
-          {.name = "listener_files", .run = [this] { return ops::CheckResult{.detail = listener_tls_->error()}; }},
-          {.name = "issuer_keys",
-           .run = [this] { return ops::CheckResult{.detail = tokens_ == nullptr ? "" : tokens_->error()}; }},
-          {.name = "shadow_policy", .run = [this] { return ops::CheckResult{.detail = shadow_.state().error}; }},
-          {.name = "leases", .run = [this] { return CheckLeases(); }},
-          {.name = "masters", .run = [this] { return CheckMasters(); }}};
-}
-
-// Sealed it lives, and does nothing of what it is there for.
-ops::CheckResult App::CheckKeys() const {
-  const core::KeyKeeper::State state = parts_.keeper->state();
-  if (state.sealed) return {.ready = false, .detail = "sealed; an operator can unseal it"};
-  return {.detail = state.error};
-}
-
-// Tokens that should have ended and have not. Callers are served all the same.
-ops::CheckResult App::CheckLeases() const {
-  ops::CheckResult result;
-  for (const auto& [portal, master] : portals_.all()) {
-    const std::int64_t stuck = parts_.store->CountStuckLeases(portal).value_or(0);
-    if (stuck == 0) continue;
-    result.detail +=
-        fmt::format("{}{} leases of {} are stuck", result.detail.empty() ? "" : "; ", stuck, portal.ToString());
-  }
-  return result;
-}
-
+// Reads the key ring again if it changed, and has records follow it.
 void App::TendKeys() const {
   if (parts_.key_watch->Changed()) {
     parts_.key_watch->Mark();
     parts_.keeper->Reload();
   }
   parts_.keeper->Rewrap();
-}
-
-// Forward works without a master, so a missing one is told, not a reason to be passed over.
-ops::CheckResult App::CheckMasters() const {
-  ops::CheckResult result;
-  for (const auto& [portal, master] : portals_.all()) {
-    if (!master.has_value() || parts_.custody->Has(*master)) continue;
-    result.detail += fmt::format("{}{} is not imported yet", result.detail.empty() ? "" : "; ", master->ToString());
-  }
-  return result;
 }
 
 void App::SaveUses() const {

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <memory>
 #include <optional>
-#include <string>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -12,26 +11,18 @@
 
 #include "service/app/caller_tokens.h"
 #include "service/app/config.h"
-#include "service/app/file_watch.h"
+#include "service/app/foundations.h"
 #include "service/app/listener_tls.h"
+#include "service/app/ops_view.h"
 #include "service/app/policy_watch.h"
-#include "service/audit/posix_file_system.h"
 #include "service/audit/refusal_limiter.h"
-#include "service/audit/seed_signer.h"
-#include "service/audit/sink_log.h"
-#include "service/base/byte_budget.h"
-#include "service/base/clock.h"
 #include "service/base/executor.h"
-#include "service/base/log.h"
-#include "service/base/metrics.h"
 #include "service/base/random.h"
 #include "service/base/ticker.h"
 #include "service/core/attempts.h"
 #include "service/core/caller_rates.h"
 #include "service/core/credential_admin.h"
-#include "service/core/custody.h"
 #include "service/core/forwarder.h"
-#include "service/core/key_keeper.h"
 #include "service/core/lease_admin.h"
 #include "service/core/leases.h"
 #include "service/core/policy_holder.h"
@@ -43,12 +34,7 @@
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
-#include "service/crypto/envelope.h"
-#include "service/crypto/key_holder.h"
-#include "service/crypto/key_source.h"
-#include "service/http/event_loop.h"
 #include "service/http/metered_client.h"
-#include "service/http/portal_client.h"
 #include "service/ops/server.h"
 #include "service/portal/budgets.h"
 #include "service/portal/portal_health.h"
@@ -59,7 +45,6 @@
 #include "service/rpc/policy_service.h"
 #include "service/rpc/server.h"
 #include "service/rpc/token_service.h"
-#include "service/store/store.h"
 
 namespace lmbroker::app {
 
@@ -77,37 +62,10 @@ class App {
   void Drain();
 
  private:
-  // What can fail at the start, made before the rest.
-  struct Opened {
-    std::unique_ptr<SystemClock> clock;
-    std::unique_ptr<SystemRandom> random;
-    std::unique_ptr<Logger> logger;
-    std::unique_ptr<Metrics> metrics;
-    std::unique_ptr<ByteBudget> memory;  // of the bodies that calls hold
-    std::unique_ptr<crypto::KeySource> key_source;
-    std::unique_ptr<FileWatch> key_watch;  // of its files
-    std::unique_ptr<crypto::KeyHolder> keys;
-    std::unique_ptr<crypto::Envelope> envelope;
-    std::unique_ptr<store::Store> store;
-    std::unique_ptr<core::Custody> custody;
-    std::unique_ptr<audit::SeedSigner> audit_signer;
-    std::unique_ptr<core::KeyKeeper> keeper;
-    std::unique_ptr<audit::PosixFileSystem> files;
-    std::unique_ptr<audit::SinkLog> audit;
-    std::unique_ptr<http::EventLoop> loop;
-    std::unique_ptr<http::PortalClient> client;
-  };
-
-  static absl::StatusOr<Opened> Open(const Config& config);
-  App(Config config, Opened opened);
+  App(Config config, Foundations parts);
   void CheckFiles();
   absl::Status Listen();
-  std::vector<ops::Check> Checks();
-  ops::CheckResult CheckMasters() const;
-  std::string MetricsText() const;
-  ops::CheckResult CheckKeys() const;
-  ops::CheckResult CheckLeases() const;
-  // Reads the key ring again if it changed, and has records follow it.
+  OpsView::Parts OpsViewParts();
   void TendKeys() const;
   void SaveUses() const;
   core::PortalSession::Parts SessionParts();
@@ -120,7 +78,7 @@ class App {
   void CheckPolicies();
 
   const Config config_;
-  Opened parts_;
+  Foundations parts_;
   const absl::Time start_time_;
   std::atomic<bool> draining_ = false;
   core::Portals portals_;
@@ -164,7 +122,8 @@ class App {
   std::unique_ptr<ListenerTls> listener_tls_;
   std::optional<Ticker> identity_ticker_;
   std::unique_ptr<rpc::Server> server_;
-  std::unique_ptr<ops::Server> ops_;  // asks the server for its connections
+  std::unique_ptr<OpsView> ops_view_;
+  std::unique_ptr<ops::Server> ops_;
 };
 
 }  // namespace lmbroker::app
