@@ -162,4 +162,11 @@ std::map<std::string, std::string> MetadataOf(const absl::Status& status) {
   return {info->metadata().begin(), info->metadata().end()};
 }
 
+std::map<std::string, std::string> WithCause(const absl::Status& cause) {
+  auto metadata = MetadataOf(cause);
+  metadata.erase("field");
+  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata.try_emplace("cause", ReasonName(*reason));
+  return metadata;
+}
+
 }  // namespace lmbroker

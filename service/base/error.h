@@ -94,4 +94,7 @@ bool IsRefusal(const absl::Status& status, Reason reason);
 // The metadata of a refusal, empty when there is none.
 std::map<std::string, std::string> MetadataOf(const absl::Status& status);
 
+// The metadata of a refusal that another one is about, with its reason as `cause`.
+std::map<std::string, std::string> WithCause(const absl::Status& cause);
+
 }  // namespace lmbroker

@@ -9,6 +9,7 @@
 
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
+#include "service/store/binding.h"
 
 namespace lmbroker::core {
 namespace {
@@ -19,12 +20,6 @@ absl::Status Disabled(const CredentialName& name, std::string_view what, std::st
 }
 
 }  // namespace
-
-crypto::Binding Custody::BindingOf(const store::CredentialRecord& record) {
-  return {.credential = record.name,
-          .version = record.version,
-          .purpose = record.type == TokenType::kLmv1 ? crypto::Purpose::kAccessKey : crypto::Purpose::kBearerToken};
-}
 
 std::shared_ptr<const Custody::Entry> Custody::MakeEntry(store::CredentialRecord record, Secret secret,
                                                          std::shared_ptr<LockoutGuard> guard,
@@ -116,7 +111,7 @@ std::vector<store::CredentialRecord> Custody::List(const std::optional<PortalNam
 }
 
 absl::Status Custody::Seal(store::CredentialRecord& record, const Secret& secret) const {
-  ASSIGN_OR_RETURN(record.secret, envelope_.Seal(secret, BindingOf(record)));
+  ASSIGN_OR_RETURN(record.secret, envelope_.Seal(secret, store::BindingOf(record)));
   return absl::OkStatus();
 }
 

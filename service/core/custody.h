@@ -153,7 +153,6 @@ class Custody {
   Custody(store::Store& store, const crypto::Envelope& envelope, const Clock& clock)
       : store_(store), envelope_(envelope), clock_(clock) {}
 
-  static crypto::Binding BindingOf(const store::CredentialRecord& record);
   // Seals `secret` into `record`.
   absl::Status Seal(store::CredentialRecord& record, const Secret& secret) const;
   void Show(store::CredentialRecord record, Secret secret, std::optional<absl::Time> expire_time)

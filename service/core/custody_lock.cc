@@ -10,6 +10,7 @@
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/core/custody.h"
+#include "service/store/binding.h"
 
 namespace lmbroker::core {
 namespace {
@@ -83,7 +84,7 @@ absl::StatusOr<Custody::OpenedRecords> Custody::OpenAll(const crypto::Envelope& 
   OpenedRecords opened;
   Problems problems;
   for (store::CredentialRecord& record : records) {
-    absl::StatusOr<Secret> secret = candidate.Open(record.secret, BindingOf(record));
+    absl::StatusOr<Secret> secret = candidate.Open(record.secret, store::BindingOf(record));
     if (absl::IsUnavailable(secret.status())) return secret.status();  // of the key service: as true for all others
     if (secret.ok()) {
       opened.emplace_back(std::move(record), *std::move(secret));
@@ -183,7 +184,7 @@ absl::Status Custody::RewrapOne(const CredentialName& name, std::uint32_t primar
   if (IsRefusal(record.status(), Reason::kUnknownCredential)) return absl::OkStatus();  // deleted meanwhile
   RETURN_IF_ERROR(record.status());
   if (record->secret.key_version != primary) {
-    ASSIGN_OR_RETURN(record->secret, envelope_.Rewrap(record->secret, BindingOf(*record)));
+    ASSIGN_OR_RETURN(record->secret, envelope_.Rewrap(record->secret, store::BindingOf(*record)));
     RETURN_IF_ERROR(store_.UpdateCredential(*record));
   }
   const MutexLock lock(mutex_);

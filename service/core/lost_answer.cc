@@ -1,7 +1,5 @@
 #include "service/core/lost_answer.h"
 
-#include <utility>
-
 #include "service/base/error.h"
 
 namespace lmbroker::core {
@@ -10,12 +8,10 @@ absl::Status ToldOfLostAnswer(const absl::Status& status, http::Delivery deliver
   const bool lost = IsRefusal(status, Reason::kPortalUnreachable) || IsRefusal(status, Reason::kDeadline) ||
                     IsRefusal(status, Reason::kPortalError) || IsRefusal(status, Reason::kQueueFull);
   if (!lost || delivery == http::Delivery::kNotSent || repeatable == portal::Repeatable::kAlways) return status;
-  auto metadata = MetadataOf(status);
-  metadata["cause"] = ReasonName(*ReasonOf(status));
   return Refuse(Reason::kOutcomeUnknown,
                 "The portal received the call, but its answer was lost, so it may have happened; read the resource "
                 "before you repeat the call.",
-                {.metadata = std::move(metadata)});
+                {.metadata = WithCause(status)});
 }
 
 }  // namespace lmbroker::core

@@ -55,11 +55,4 @@ bool HasEnded(const absl::Status& failure) {
   return status != metadata.end() && status->second != "502" && status->second != "504";
 }
 
-std::map<std::string, std::string> WithCause(const absl::Status& cause) {
-  auto metadata = MetadataOf(cause);
-  metadata.erase("field");
-  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata.try_emplace("cause", ReasonName(*reason));
-  return metadata;
-}
-
 }  // namespace lmbroker::core

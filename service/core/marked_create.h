@@ -40,7 +40,4 @@ absl::Status DeleteAtPortal(PortalSession& session, const TokenName& name);
 // of the portal.
 bool HasEnded(const absl::Status& failure);
 
-// The metadata of a refusal that another one is about, with its reason as `cause`.
-std::map<std::string, std::string> WithCause(const absl::Status& cause);
-
 }  // namespace lmbroker::core

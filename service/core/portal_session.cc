@@ -42,12 +42,10 @@ portal::Priority PriorityOf(policy::Verb verb) {
 
 // What to say when no answer came to a change that the portal may have seen.
 absl::Status OutcomeUnknown(const absl::Status& cause) {
-  auto metadata = MetadataOf(cause);
-  if (const auto reason = ReasonOf(cause); reason.has_value()) metadata["cause"] = ReasonName(*reason);
   return Refuse(Reason::kOutcomeUnknown,
                 "The portal received the request, but its answer was lost, so it may have been carried out; look at "
                 "the token before asking again.",
-                {.metadata = std::move(metadata)});
+                {.metadata = WithCause(cause)});
 }
 
 }  // namespace

@@ -31,30 +31,28 @@ void ShadowPolicy::Compare(const Caller& caller, const policy::ForwardQuestion& 
                            const http::CanonicalRequest& request, const absl::Status& decided, std::string_view rule) {
   const auto shadow = Get();
   if (shadow == nullptr) return;
-  const policy::Decision decision = shadow->Judge(SameCaller(caller, *shadow), question, request);
-  if (decision.allowed == decided.ok()) return;
-  Report(
-      {.caller = caller,
-       .rule = decision.allowed ? std::string_view(decision.rule) : rule,
-       .reason = decision.allowed ? ReasonOfRefusal(decided) : ReasonName(decision.reason.value_or(Reason::kNoGrant)),
-       .portal = question.portal.id(),
-       .call = http::MethodName(question.method),
-       .would_allow = decision.allowed});
+  CompareDecisions(
+      shadow->Judge(SameCaller(caller, *shadow), question, request), decided,
+      {.caller = caller, .rule = rule, .portal = question.portal.id(), .call = http::MethodName(question.method)});
 }
 
 void ShadowPolicy::Compare(const Caller& caller, const policy::TokenQuestion& question, const absl::Status& decided,
                            std::string_view rule) {
   const auto shadow = Get();
   if (shadow == nullptr) return;
-  const policy::Decision decision = shadow->Decide(SameCaller(caller, *shadow), question);
+  CompareDecisions(
+      shadow->Decide(SameCaller(caller, *shadow), question), decided,
+      {.caller = caller, .rule = rule, .portal = question.portal.id(), .call = policy::VerbName(question.verb)});
+}
+
+void ShadowPolicy::CompareDecisions(const policy::Decision& decision, const absl::Status& decided,
+                                    Difference difference) {
   if (decision.allowed == decided.ok()) return;
-  Report(
-      {.caller = caller,
-       .rule = decision.allowed ? std::string_view(decision.rule) : rule,
-       .reason = decision.allowed ? ReasonOfRefusal(decided) : ReasonName(decision.reason.value_or(Reason::kNoGrant)),
-       .portal = question.portal.id(),
-       .call = policy::VerbName(question.verb),
-       .would_allow = decision.allowed});
+  difference.would_allow = decision.allowed;
+  if (decision.allowed) difference.rule = decision.rule;
+  difference.reason =
+      decision.allowed ? ReasonOfRefusal(decided) : ReasonName(decision.reason.value_or(Reason::kNoGrant));
+  Report(difference);
 }
 
 void ShadowPolicy::Report(const Difference& difference) {

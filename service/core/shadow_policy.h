@@ -54,8 +54,8 @@ class ShadowPolicy {
  private:
   struct Difference {
     const Caller& caller;
-    std::string_view rule;    // of the policy that allows it
-    std::string_view reason;  // for which the other one refuses
+    std::string_view rule;         // of the policy that allows it
+    std::string_view reason = {};  // for which the other one refuses
     std::string_view portal;
     std::string_view call;  // method or verb
     bool would_allow = false;
@@ -63,6 +63,8 @@ class ShadowPolicy {
 
   // Null until a file was read.
   std::shared_ptr<const policy::Engine> Get() const;
+  // `difference` says which call it was, and the rule in force.
+  void CompareDecisions(const policy::Decision& decision, const absl::Status& decided, Difference difference);
   void Report(const Difference& difference);
   // Whether a line about this was not written for a while.
   bool IsDue(const Difference& difference);

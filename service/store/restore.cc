@@ -18,6 +18,7 @@
 #include "service/base/file.h"
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
+#include "service/store/binding.h"
 #include "service/store/sqlite_store.h"
 #include "service/store/store_lock.h"
 #include "service/store/sync.h"
@@ -57,12 +58,6 @@ absl::Status CopyBackup(const std::string& backup, const std::string& copy) {
     if (chmod(to.c_str(), 0600) != 0) return Failed(to, "chmod it", {errno, std::generic_category()});
   }
   return absl::OkStatus();
-}
-
-crypto::Binding BindingOf(const CredentialRecord& record) {
-  return {.credential = record.name,
-          .version = record.version,
-          .purpose = record.type == TokenType::kLmv1 ? crypto::Purpose::kAccessKey : crypto::Purpose::kBearerToken};
 }
 
 // Opens every secret, and counts what there is.

@@ -1,8 +1,10 @@
-// Law 4: nothing leaves before its intent is on the disk, whatever the disk does meanwhile.
+// Law 4: nothing leaves before its intent is on the disk, whatever the disk does meanwhile. LMBROKER_MUTATIONS says for
+// how many calls.
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <random>
@@ -30,7 +32,12 @@ namespace lmbroker::audit {
 namespace {
 
 constexpr int kThreads = 8;
-constexpr int kCallsOfEach = 1500;
+constexpr int kCalls = 12'000;
+
+int CallsOfEach() {
+  const char* const wanted = std::getenv("LMBROKER_MUTATIONS");  // NOLINT(concurrency-mt-unsafe): before any thread
+  return (wanted == nullptr ? kCalls : std::atoi(wanted)) / kThreads;
+}
 
 // A call that went to the portal, and what a crash at that moment would have left of the audit.
 struct Sent {
@@ -95,6 +102,7 @@ class Law4Test : public testing::Test {
 };
 
 TEST_F(Law4Test, NoCallIsSentWithoutAnIntentThatACrashWouldLeave) {
+  const int calls_of_each = CallsOfEach();
   std::vector<std::vector<Sent>> sent(kThreads);
   std::atomic<int> refused = 0;
   {
@@ -112,7 +120,7 @@ TEST_F(Law4Test, NoCallIsSentWithoutAnIntentThatACrashWouldLeave) {
     std::vector<std::thread> callers;
     for (int thread = 0; thread < kThreads; ++thread) {
       callers.emplace_back([&, thread] {
-        for (int i = 0; i < kCallsOfEach; ++i) {
+        for (int i = 0; i < calls_of_each; ++i) {
           const std::string id = std::to_string(thread) + "-" + std::to_string(i);
           CallAudit audit(*log, refusals, clock_, {.id = id});
           const absl::Status intent = audit.IntentAndWait(Durability::kOnDisk);
@@ -141,7 +149,7 @@ TEST_F(Law4Test, NoCallIsSentWithoutAnIntentThatACrashWouldLeave) {
   }
   EXPECT_GT(checked, 100U);
   EXPECT_GT(refused, 100);
-  EXPECT_EQ(checked + static_cast<std::size_t>(refused.load()), std::size_t{kThreads} * kCallsOfEach);
+  EXPECT_EQ(checked + static_cast<std::size_t>(refused.load()), static_cast<std::size_t>(kThreads * calls_of_each));
   Verifier verifier({.head = std::nullopt, .key = signer_.key});
   verifier.BeginFile(path_);
   verifier.Add(text);
