@@ -27,7 +27,9 @@ constexpr int kDone = 0;
 constexpr int kFailed = 1;
 constexpr int kBadConfiguration = 2;
 // For a few thousand keys, and those of the calls in flight.
-constexpr std::size_t kSecureHeapBytes = 4 << 20;
+// A credential of LMv1 takes 2 KiB, with the forms in which a reply could give its key back.
+constexpr std::size_t kMostSecureHeap = 16 << 20;
+constexpr std::size_t kLeastSecureHeap = 4 << 20;
 
 int Fail(const absl::Status& status, int code) {
   fmt::print(stderr, "lmbrokerd: {}\n", std::string(status.message()));
@@ -55,7 +57,7 @@ int Run(const ServeCommand& command) {
     fmt::print("{}: good\n", command.config);
     return kDone;
   }
-  if (const absl::Status heap = OpenSecureHeap(kSecureHeapBytes); !heap.ok()) return Fail(heap, kFailed);
+  if (const absl::Status heap = OpenSecureHeap(kMostSecureHeap, kLeastSecureHeap); !heap.ok()) return Fail(heap, kFailed);
   auto app = App::Start(*std::move(config));
   if (!app.ok()) return Fail(app.status(), kFailed);
   while (WaitForSignal() == Signal::kReload) (*app)->Reload();

@@ -131,7 +131,7 @@ absl::Status Do(const KeyringCommand& command, std::string& done) {
 
 int RunKeyring(const KeyringCommand& command) {
   std::string done;
-  absl::Status status = OpenSecureHeap(kSecureHeapBytes);
+  absl::Status status = OpenSecureHeap(kSecureHeapBytes, kSecureHeapBytes);
   if (status.ok()) status = Do(command, done);
   if (!status.ok()) {
     fmt::print(stderr, "lmbrokerd: {}\n", std::string(status.message()));

@@ -52,7 +52,7 @@ absl::StatusOr<crypto::KeySource::Keys> OpenKeys(crypto::KeySource& source, cons
 }
 
 absl::StatusOr<store::Restored> Restore(const Config& config, const RestoreCommand& command) {
-  RETURN_IF_ERROR(OpenSecureHeap(kSecureHeapBytes));
+  RETURN_IF_ERROR(OpenSecureHeap(kSecureHeapBytes, kSecureHeapBytes));
   SystemRandom random;
   const SystemClock clock;
   const auto source = MakeKeySource(config.keyring, clock, random);

@@ -1,5 +1,6 @@
 #include "service/base/secret.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <type_traits>
@@ -10,6 +11,11 @@
 #include <openssl/crypto.h>
 
 namespace lmbroker {
+namespace {
+
+std::atomic<std::size_t> heap_bytes = 0;
+
+}  // namespace
 
 static_assert(!fmt::is_formattable<Secret>::value, "a Secret must not be printable");
 static_assert(!std::is_copy_constructible_v<Secret>, "a Secret must not be copied silently");
@@ -51,13 +57,23 @@ bool operator==(const Secret& a, const Secret& b) {
 
 void Wipe(void* data, std::size_t size) { OPENSSL_cleanse(data, size); }
 
-absl::Status OpenSecureHeap(std::size_t bytes) {
-  // Smallest block 32 bytes. Result 2 means that the heap exists but could not be locked.
-  if (CRYPTO_secure_malloc_init(bytes, 32) != 1) {
-    return absl::FailedPreconditionError(
-        fmt::format("cannot lock {} bytes of memory for keys; raise the memlock limit (ulimit -l)", bytes));
+absl::Status OpenSecureHeap(std::size_t most, std::size_t least) {
+  constexpr std::size_t kSmallestBlock = 32;
+  constexpr int kLocked = 1;  // 2 means that the heap exists but could not be locked
+  for (std::size_t bytes = most; bytes >= least; bytes /= 2) {
+    if (CRYPTO_secure_malloc_init(bytes, kSmallestBlock) == kLocked) {
+      heap_bytes = bytes;
+      return absl::OkStatus();
+    }
+    CRYPTO_secure_malloc_done();
   }
-  return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("cannot lock {} bytes of memory for keys; raise the memlock limit (ulimit -l)", least));
+}
+
+double SecureHeapUse() {
+  const std::size_t bytes = heap_bytes;
+  return bytes == 0 ? 0 : static_cast<double>(CRYPTO_secure_used()) / static_cast<double>(bytes);
 }
 
 }  // namespace lmbroker

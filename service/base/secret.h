@@ -45,9 +45,13 @@ class Secret {
 // Overwrites `size` bytes at `data` in a way that the compiler keeps.
 void Wipe(void* data, std::size_t size);
 
-// Sets OpenSSL's secure heap up (`bytes`, a power of two) for the whole process. Call once, in main, before threads.
-// Fails when the memory cannot be locked. Until then Secret uses the ordinary heap (and still wipes), which is what
-// unit tests do.
-absl::Status OpenSecureHeap(std::size_t bytes);
+// Sets OpenSSL's secure heap up for the whole process, as large as can be locked: `most` bytes, or half of it, and so
+// on down to `least` (powers of two), below which it fails. Call once, in main, before threads. Until then Secret uses
+// the ordinary heap (and still wipes), which is what unit tests do.
+absl::Status OpenSecureHeap(std::size_t most, std::size_t least);
+
+// The part of the secure heap that is in use, 0 to 1; 0 while there is none. Secret ends the process when it is full,
+// so whoever keeps secrets for long asks first. Safe for concurrent use.
+double SecureHeapUse();
 
 }  // namespace lmbroker

@@ -14,6 +14,9 @@
 namespace lmbroker::core {
 namespace {
 
+// The rest is for keys that are being rotated, and for the secrets that calls hold.
+constexpr double kMostUseForOneMore = 0.75;
+
 absl::Status Disabled(const CredentialName& name, std::string_view what, std::string_view how) {
   return Refuse(Reason::kCredentialDisabled,
                 fmt::format("The broker does not sign with {}: {} is disabled; {}.", name.ToString(), what, how));
@@ -125,9 +128,18 @@ void Custody::Show(store::CredentialRecord record, Secret secret, std::optional<
   rows_.insert_or_assign(std::move(name), std::move(row));
 }
 
+absl::Status Custody::CheckRoom() {
+  if (SecureHeapUse() < kMostUseForOneMore) return absl::OkStatus();
+  return Refuse(
+      Reason::kTooManyTokens,
+      "The broker has no locked memory for more keys; delete credentials that nobody uses, or have an operator "
+      "raise its memlock limit.");
+}
+
 absl::Status Custody::Import(store::CredentialRecord record, Secret secret) {
   const MutexLock change(changes_);
   RETURN_IF_ERROR(CheckUnlocked());
+  RETURN_IF_ERROR(CheckRoom());
   RETURN_IF_ERROR(Seal(record, secret));
   std::optional<absl::Time> expire_time;  // of a token that the broker created, and whose secret comes back to it
   if (record.token.has_value()) {

@@ -62,7 +62,7 @@ class Custody {
   // credentials when one does not open. If all do, `commit` is called, which puts those keys in force, or refuses;
   // nothing is sealed meanwhile, so no record is left behind with older keys. Then the custody is unlocked, with what
   // the store has now; one that is unlocked already keeps what it has. An error means that the custody is as it was,
-  // but for one that comes of the store after `commit` has succeeded.
+  // but for one that comes of the store, or of too little locked memory, after `commit` has succeeded.
   absl::Status Unlock(const crypto::Envelope& candidate, absl::FunctionRef<absl::Status()> commit);
   // Lets go of every key; `commit` takes the key-encryption keys away in the same moment. Calls in flight keep theirs.
   void Lock(absl::FunctionRef<void()> commit);
@@ -99,7 +99,10 @@ class Custody {
   // All of one portal, by id; all portals when unset.
   std::vector<store::CredentialRecord> List(const std::optional<PortalName>& portal) const;
 
-  // Seals and stores a new credential. CREDENTIAL_EXISTS, SEALED.
+  // Whether there is locked memory for one more key. TOO_MANY_TOKENS.
+  static absl::Status CheckRoom();
+
+  // Seals and stores a new credential. CREDENTIAL_EXISTS, SEALED, TOO_MANY_TOKENS as CheckRoom.
   absl::Status Import(store::CredentialRecord record, Secret secret);
   // The same for a created token, in one transaction with the end of its create intent.
   absl::Status Adopt(std::string_view marker, const store::TokenRecord& token, store::CredentialRecord record,

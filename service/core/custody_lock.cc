@@ -44,6 +44,15 @@ class Problems {
   std::size_t count_ = 0;
 };
 
+// What was taken in has fitted, unless less may be locked by now. The rest is for the secrets that calls hold.
+constexpr double kMostUseByKeys = 0.9;
+
+absl::Status CheckFits() {
+  if (SecureHeapUse() < kMostUseByKeys) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the keys of the credentials do not fit into the memory that may be locked; raise the memlock limit (ulimit -l)");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Custody>> Custody::OpenLocked(store::Store& store, const crypto::Envelope& envelope,
@@ -84,6 +93,7 @@ absl::StatusOr<Custody::OpenedRecords> Custody::OpenAll(const crypto::Envelope& 
   OpenedRecords opened;
   Problems problems;
   for (store::CredentialRecord& record : records) {
+    RETURN_IF_ERROR(CheckFits());
     absl::StatusOr<Secret> secret = candidate.Open(record.secret, store::BindingOf(record));
     if (absl::IsUnavailable(secret.status())) return secret.status();  // of the key service: as true for all others
     if (secret.ok()) {
@@ -105,20 +115,22 @@ absl::Status Custody::Unlock(const crypto::Envelope& candidate, absl::FunctionRe
   ASSIGN_OR_RETURN(OpenedRecords opened, OpenAll(candidate));
   ASSIGN_OR_RETURN(const Ends ends, EndsOfLeases());
   const MutexLock lock(mutex_);
-  locked_ = false;
   recall_ = std::stop_source();
-  const Rows before = std::exchange(rows_, {});
+  Rows rows;
   for (auto& [record, secret] : opened) {
-    const auto known = before.find(record.name);
-    auto guard = known != before.end() ? known->second.entry->guard : std::make_shared<LockoutGuard>(record.name);
+    RETURN_IF_ERROR(CheckFits());
+    const auto known = rows_.find(record.name);
+    auto guard = known != rows_.end() ? known->second.entry->guard : std::make_shared<LockoutGuard>(record.name);
     const CredentialName name = record.name;
     const std::uint32_t key_version = record.secret.key_version;
     const std::optional<absl::Time> end = EndOf(record, ends);
     Row row{.entry = MakeEntry(std::move(record), std::move(secret), std::move(guard), end),
             .key_version = key_version};
-    if (known != before.end()) row.token_status = known->second.token_status;
-    rows_.emplace(name, std::move(row));
+    if (known != rows_.end()) row.token_status = known->second.token_status;
+    rows.emplace(name, std::move(row));
   }
+  rows_ = std::move(rows);
+  locked_ = false;
   return absl::OkStatus();
 }
 

@@ -94,6 +94,7 @@ absl::StatusOr<CreatedToken> TokenCreate::Create(CallContext& context, NewToken 
                                                                         .ttl = wanted.ttl,
                                                                         .hand_over = wanted.hand_over}));
   RETURN_IF_ERROR(CheckIsFree(parts_.custody, wanted.credential));
+  if (!wanted.hand_over) RETURN_IF_ERROR(Custody::CheckRoom());
   const store::CreateIntent intent{.marker = NewMarker(parts_.random),
                                    .admin = wanted.parent,
                                    .type = wanted.type,

@@ -3,6 +3,7 @@
 import unittest
 
 from case import ECHO, BrokerTest
+from schema import Refusal
 from world import PORTAL
 
 DISABLED, ENABLED = 1, 2
@@ -138,6 +139,32 @@ class CredentialTest(BrokerTest):
             access_id="aB3dE5fG7hJ9kL2mN4pQ", secret="not-a-key-of-anyone",
         )  # fmt: skip
         self.assertEqual(self.do("Probe", name_of("wrong")).result, WRONG_KEY_OR_DISABLED)
+
+
+class FullMemoryTest(BrokerTest):
+    """Keys are held in locked memory, of which there is little."""
+
+    def take_in(self, number):
+        self.world.call(
+            "operator", "CredentialService/ImportCredential", parent=PORTAL, credential_id=f"large-{number}",
+            type="BEARER", secret=f"lmb_{number:05}" + "k+" * 2000,
+        )  # fmt: skip
+
+    def test_it_is_never_filled_and_holds_the_same_after_a_restart(self):
+        taken = 0
+        with self.assertRaises(Refusal) as caught:
+            while taken < 2000:
+                self.take_in(taken)
+                taken += 1
+        self.judge(caught.exception, "TOO_MANY_TOKENS")
+        self.assertGreater(taken, 20)
+        self.refused("TOO_MANY_TOKENS", "operator", "TokenService/CreateToken", parent=f"{PORTAL}/admins/33")
+        self.assertEqual(self.sent(), [])
+        self.world.stop()
+        self.world.start(master=False)
+        self.assertEqual(self.world.call("operator", "CredentialService/GetCredential", name=name_of("large-0")).version, 1)
+        self.world.call("operator", "CredentialService/DeleteCredential", name=name_of("large-0"))
+        self.take_in(0)
 
 
 if __name__ == "__main__":

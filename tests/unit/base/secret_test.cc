@@ -1,6 +1,10 @@
 #include "service/base/secret.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 #include <string>
@@ -91,12 +95,28 @@ TEST(SecretTest, EqualityIsOfTheBytes) {
 TEST(SecureHeapDeathTest, OpensOnceAndHoldsSecrets) {
   EXPECT_EXIT(
       {
-        const bool opened = OpenSecureHeap(65536).ok();
+        const bool opened = OpenSecureHeap(65536, 65536).ok();
         const Secret secret("key");
-        std::exit(opened && secret.Reveal() == "key" ? 0 : 1);
+        std::exit(opened && secret.Reveal() == "key" && SecureHeapUse() == 32.0 / 65536 ? 0 : 1);
       },
       testing::ExitedWithCode(0), "");
 }
+
+// The most that may be locked: half of the first wish, and nothing below the last one.
+TEST(SecureHeapDeathTest, IsAsLargeAsCanBeLocked) {
+  EXPECT_EXIT(
+      {
+        const rlimit limit{.rlim_cur = 70'000, .rlim_max = 70'000};
+        const bool limited = setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (geteuid() != 0 || setuid(65534) == 0);
+        const bool refused = !OpenSecureHeap(262144, 131072).ok();
+        const bool opened = OpenSecureHeap(262144, 32768).ok();
+        const Secret secret("key");
+        std::exit(limited && refused && opened && SecureHeapUse() == 32.0 / 65536 ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(SecureHeapTest, NoneIsNeverFull) { EXPECT_EQ(SecureHeapUse(), 0); }
 
 }  // namespace
 }  // namespace lmbroker

@@ -1,5 +1,9 @@
 #include "service/core/custody.h"
 
+#include <cstdlib>
+
+#include <fmt/format.h>
+
 #include "tests/unit/core/core_fixture.h"
 
 namespace lmbroker::core {
@@ -43,6 +47,38 @@ TEST_F(CustodyTest, StoreNeverHasTheKeyInClear) {
 TEST_F(CustodyTest, NameIsTakenOnce) {
   ASSERT_THAT(Import("reader"), IsOk());
   EXPECT_THAT(Import("reader"), RefusedWith(Reason::kCredentialExists));
+}
+
+// A full heap would end the process. In a process of its own: the heap is for the whole process.
+using CustodyDeathTest = CustodyTest;
+TEST_F(CustodyDeathTest, LockedMemoryIsNeverFilledAndWhatWasTakenInFitsAgain) {
+  EXPECT_EXIT(
+      {
+        bool good = OpenSecureHeap(131072, 131072).ok();
+        int held = 0;
+        while (Import(fmt::format("key-{}", held)).ok()) ++held;
+        good = good && held > 20 && IsRefusal(Import("one-more"), Reason::kTooManyTokens);
+        custody_.reset();
+        Restart();
+        good = good && custody_->Lookup(Credential("key-0")).ok() && !custody_->locked();
+        good = good && custody_->Remove(Credential("key-1")).ok() && Import("one-more").ok();
+        std::exit(good ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST_F(CustodyDeathTest, KeysThatDoNotFitAreSaidAndNothingIsServed) {
+  for (int i = 0; i < 100; ++i) ASSERT_THAT(Import(fmt::format("key-{}", i)), IsOk());
+  EXPECT_EXIT(
+      {
+        custody_->Lock([] {});
+        bool good = OpenSecureHeap(65536, 65536).ok();
+        const absl::Status unlocked = custody_->Unlock(envelope_, [] { return absl::OkStatus(); });
+        good = good && absl::IsFailedPrecondition(unlocked) && custody_->locked();
+        good = good && IsRefusal(custody_->Lookup(Credential("key-0")).status(), Reason::kSealed);
+        std::exit(good ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_F(CustodyTest, FailedImportIsNotSeen) {
