@@ -57,7 +57,8 @@ int Run(const ServeCommand& command) {
     fmt::print("{}: good\n", command.config);
     return kDone;
   }
-  if (const absl::Status heap = OpenSecureHeap(kMostSecureHeap, kLeastSecureHeap); !heap.ok()) return Fail(heap, kFailed);
+  if (const absl::Status heap = OpenSecureHeap(kMostSecureHeap, kLeastSecureHeap); !heap.ok())
+    return Fail(heap, kFailed);
   auto app = App::Start(*std::move(config));
   if (!app.ok()) return Fail(app.status(), kFailed);
   while (WaitForSignal() == Signal::kReload) (*app)->Reload();

@@ -106,7 +106,8 @@ TEST(SecureHeapDeathTest, OpensOnceAndHoldsSecrets) {
 TEST(SecureHeapDeathTest, IsAsLargeAsCanBeLocked) {
   EXPECT_EXIT(
       {
-        const rlimit limit{.rlim_cur = 70'000, .rlim_max = 70'000};
+        rlimit limit{};
+        limit.rlim_cur = limit.rlim_max = 70'000;
         const bool limited = setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && (geteuid() != 0 || setuid(65534) == 0);
         const bool refused = !OpenSecureHeap(262144, 131072).ok();
         const bool opened = OpenSecureHeap(262144, 32768).ok();
