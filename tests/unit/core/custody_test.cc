@@ -50,19 +50,26 @@ TEST_F(CustodyTest, NameIsTakenOnce) {
 }
 
 // A full heap would end the process. In a process of its own: the heap is for the whole process.
-using CustodyDeathTest = CustodyTest;
+class CustodyDeathTest : public CustodyTest {
+ protected:
+  CustodyDeathTest() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }  // the fixture has threads
+};
+
 TEST_F(CustodyDeathTest, LockedMemoryIsNeverFilledAndWhatWasTakenInFitsAgain) {
   EXPECT_EXIT(
       {
-        bool good = OpenSecureHeap(131072, 131072).ok();
+        ASSERT_THAT(OpenSecureHeap(131072, 131072), IsOk());
         int held = 0;
         while (Import(fmt::format("key-{}", held)).ok()) ++held;
-        good = good && held > 20 && IsRefusal(Import("one-more"), Reason::kTooManyTokens);
+        EXPECT_GT(held, 20);
+        EXPECT_THAT(Import("one-more"), RefusedWith(Reason::kTooManyTokens));
         custody_.reset();
         Restart();
-        good = good && custody_->Lookup(Credential("key-0")).ok() && !custody_->locked();
-        good = good && custody_->Remove(Credential("key-1")).ok() && Import("one-more").ok();
-        std::exit(good ? 0 : 1);
+        EXPECT_THAT(custody_->Lookup(Credential("key-0")), IsOk());
+        EXPECT_THAT(custody_->Remove(Credential("key-1")), IsOk());
+        EXPECT_THAT(custody_->Remove(Credential("key-2")), IsOk());
+        EXPECT_THAT(Import("one-more"), IsOk());
+        std::_Exit(HasFailure() ? 1 : 0);
       },
       testing::ExitedWithCode(0), "");
 }
@@ -72,11 +79,12 @@ TEST_F(CustodyDeathTest, KeysThatDoNotFitAreSaidAndNothingIsServed) {
   EXPECT_EXIT(
       {
         custody_->Lock([] {});
-        bool good = OpenSecureHeap(65536, 65536).ok();
-        const absl::Status unlocked = custody_->Unlock(envelope_, [] { return absl::OkStatus(); });
-        good = good && absl::IsFailedPrecondition(unlocked) && custody_->locked();
-        good = good && IsRefusal(custody_->Lookup(Credential("key-0")).status(), Reason::kSealed);
-        std::exit(good ? 0 : 1);
+        ASSERT_THAT(OpenSecureHeap(65536, 65536), IsOk());
+        EXPECT_THAT(custody_->Unlock(envelope_, [] { return absl::OkStatus(); }),
+                    StatusIs(absl::StatusCode::kFailedPrecondition));
+        EXPECT_TRUE(custody_->locked());
+        EXPECT_THAT(custody_->Lookup(Credential("key-0")), RefusedWith(Reason::kSealed));
+        std::_Exit(HasFailure() ? 1 : 0);
       },
       testing::ExitedWithCode(0), "");
 }
