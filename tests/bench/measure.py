@@ -11,8 +11,8 @@ from row import Row, spread
 from stand import Stand
 
 NO_ROW_WITHOUT = """\
-There is no row without client certificates: the broker's listener requires them, so there is nothing to compare. They
-are verified in the handshake of a connection, of which there are 8; a call on it costs the same with and without.
+There is no row without client certificates: they are verified in the handshake of a connection, of which there are 8; a
+call on it costs the same with and without.
 """
 
 
