@@ -8,8 +8,9 @@
 namespace lmbroker::identity {
 namespace {
 
-// Each holds its token in locked memory.
+// Each holds its token in locked memory; strangers must leave some of that for keys and signatures.
 constexpr std::size_t kMostQuestions = 128;
+constexpr double kMostUseOfMemory = 0.85;
 constexpr std::size_t kMostWaiting = 4096;
 // For how long the cluster's word counts, from when it was asked.
 constexpr absl::Duration kYesCounts = absl::Seconds(10);
@@ -70,7 +71,7 @@ std::optional<Verdict> TokenVerifier::Ask(std::string_view token, const crypto::
     ++waiting_;
     return std::nullopt;
   }
-  if (questions_.size() >= kMostQuestions) return TooManyWait();
+  if (questions_.size() >= kMostQuestions || SecureHeapUse() > kMostUseOfMemory) return TooManyWait();
   const auto question = std::make_shared<Question>(Question{.token = Secret(token), .digest = digest});
   question->waiting.push_back(std::move(done));
   ++waiting_;

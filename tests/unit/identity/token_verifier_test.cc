@@ -1,5 +1,6 @@
 #include "service/identity/token_verifier.h"
 
+#include <cstdlib>
 #include <deque>
 #include <sstream>
 #include <string>
@@ -263,6 +264,25 @@ TEST_F(TokenVerifierTest, ThoseWhoWaitAreBounded) {
   RunWorker();
   EXPECT_EQ(told_.size(), 128U);
   EXPECT_FALSE(Judge(Token(FirstKey(), "after")).has_value());  // there is room again
+}
+
+// A full heap would end the process. In a process of its own: the heap is for the whole process.
+TEST_F(TokenVerifierTest, TokensOfStrangersDoNotFillLockedMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  ASSERT_THAT(keys_->Take(FirstKey().jwks()), IsOk());
+  OpenWithReview();
+  EXPECT_EXIT(
+      {
+        ASSERT_THAT(OpenSecureHeap(65536, 65536), IsOk());
+        const Secret keys = Secret::WithSize(32768);
+        int waiting = 0;
+        for (int i = 0; i < 200; ++i) waiting += Judge(Token(FirstKey(), std::to_string(i))).has_value() ? 0 : 1;
+        EXPECT_GT(waiting, 1);
+        EXPECT_LT(waiting, 128);
+        EXPECT_LT(SecureHeapUse(), 0.95);
+        std::_Exit(HasFailure() ? 1 : 0);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_F(TokenVerifierTest, WithoutAThreadForTheQuestionTheCallIsRefused) {
