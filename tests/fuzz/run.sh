@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets and runs each, as many at once as there are processors. The exit code is 0 when all held.
 #
-#   tests/fuzz/run.sh [SECONDS]      SECONDS for each target, 60 unless given
+#   tests/fuzz/run.sh [SECONDS] [SEED]
 #
+# SECONDS for each target, 60 unless given; with a SEED it looks at the same inputs again, else at others each time.
 # Every run begins with corpus/TARGET and with what earlier runs have learned (build/fuzz/corpus). An input that broke a
 # promise is left in build/fuzz/found/: repair, and put it into corpus/TARGET under a name that says what it is.
 set -euo pipefail
@@ -11,8 +12,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export SECONDS_EACH=${1:-60}
-if ! [[ $SECONDS_EACH =~ ^[1-9][0-9]*$ ]]; then
+export SECONDS_EACH=${1:-60} SEED=${2:-0}
+if ! [[ $SECONDS_EACH =~ ^[1-9][0-9]*$ && $SEED =~ ^[0-9]+$ ]]; then
   sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}" >&2
   exit 2
 fi
@@ -28,7 +29,7 @@ fi
 fuzz() {
   local target=$1 log=build/fuzz/$1.log
   mkdir -p "build/fuzz/corpus/$target"
-  if "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$SECONDS_EACH" -max_len=4096 -timeout=10 \
+  if "build/fuzz/tests/fuzz/${target}_fuzz" -max_total_time="$SECONDS_EACH" -seed="$SEED" -max_len=4096 -timeout=10 \
     -rss_limit_mb=1024 -artifact_prefix="build/fuzz/found/$target-" \
     "build/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1; then
     echo "$target: $(tail -n 1 "$log")"
