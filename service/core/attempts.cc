@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "service/base/byte_budget.h"
 #include "service/base/delay.h"
 #include "service/base/error.h"
+#include "service/base/secret.h"
 #include "service/base/status_macros.h"
 #include "service/http/transfer.h"
 #include "service/portal/budget_acquire.h"
@@ -17,6 +19,9 @@ using portal::PortalHealth;
 constexpr int kUnauthorized = 401;
 // A signature whose time was off by more than this may have been refused for it.
 constexpr absl::Duration kMistimed = absl::Minutes(1);
+
+// Of locked memory: a signed call holds its signature there for as long as it waits for a connection and an answer.
+constexpr double kMostUseOfMemory = 0.95;
 
 bool IsUnauthorized(const http::TransferResult& result) {
   return result.response.ok() && result.response->status == kUnauthorized;
@@ -108,6 +113,7 @@ Task<Attempts::Sent> Attempts::SendOnce(const Dispatch* dispatch, PortalHealth* 
 std::optional<absl::StatusOr<Attempts::Passes>> Attempts::Admit(const Dispatch& dispatch, PortalHealth& health,
                                                                 LockoutGuard::Waker waker) const {
   LockoutGuard& guard = *dispatch.entry.guard;
+  if (SecureHeapUse() > kMostUseOfMemory) return NoRoomFor("the signature");
   if (dispatch.probe) return Passes{.key = guard.Insist(), .portal = health.breaker.Insist()};
   if (absl::Status lease = Custody::CheckLease(dispatch.entry, parts_.clock.Now()); !lease.ok()) return lease;
   auto key = guard.Admit(parts_.clock.Monotonic(), std::move(waker), &dispatch);

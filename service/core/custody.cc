@@ -130,10 +130,8 @@ void Custody::Show(store::CredentialRecord record, Secret secret, std::optional<
 
 absl::Status Custody::CheckRoom() {
   if (SecureHeapUse() < kMostUseForOneMore) return absl::OkStatus();
-  return Refuse(
-      Reason::kTooManyTokens,
-      "The broker has no locked memory for more keys; delete credentials that nobody uses, or have an operator "
-      "raise its memlock limit.");
+  return Refuse(Reason::kTooManyTokens,
+                "The broker's locked memory has no room for another key; delete credentials that nobody uses.");
 }
 
 absl::Status Custody::Import(store::CredentialRecord record, Secret secret) {

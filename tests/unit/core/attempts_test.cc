@@ -1,5 +1,6 @@
 #include "service/core/attempts.h"
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -95,6 +96,28 @@ TEST_F(AttemptsTest, NothingIsSignedOnceTheLeaseHasEndedThoughTheCallBeganBefore
   const auto later = As("inventory");
   Begin(*later, "GET");
   EXPECT_THAT(*result_, RefusedWith(Reason::kCredentialDisabled));
+}
+
+// Callers whose portal does not answer would fill the heap with signatures, and a full one ends the process. In a
+// process of its own: the heap is for the whole process.
+TEST_F(AttemptsTest, SignaturesInFlightDoNotFillLockedMemory) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        ASSERT_THAT(OpenSecureHeap(32768, 32768), IsOk());
+        std::vector<Secret> others;
+        for (const std::size_t size : {16384U, 8192U, 4096U, 2048U}) others.push_back(Secret::WithSize(size));
+        const auto fits = As("inventory");
+        Begin(*fits, "GET");
+        EXPECT_EQ(client_.sent(), 1U);
+        others.push_back(Secret::WithSize(1024));
+        const auto does_not = As("inventory");
+        Begin(*does_not, "GET");
+        EXPECT_THAT(*result_, RefusedWith(Reason::kQueueFull));
+        EXPECT_EQ(client_.sent(), 1U);
+        std::_Exit(HasFailure() ? 1 : 0);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_F(AttemptsTest, RepeatsAreBounded) {
