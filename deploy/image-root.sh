@@ -32,16 +32,13 @@ from_debian() {
   [[ -z ${owner:-} ]] || packages[$owner]=1
 }
 
-# Opened by name, where listen.reflection is on.
-reflection=$(ldconfig -p | sed -nE 's/^\tlibgrpc\+\+_reflection\.so\.[0-9.]+ .*=> (.*)/\1/p' | head -n 1)
-
 # The interpreter is printed without an arrow, the kernel's own page without a path.
-linked=$(ldd "$program" "$reflection")
+linked=$(ldd "$program")
 ! grep 'not found' <<<"$linked" || exit 1
 libraries=$(sed -nE 's/^.*=> (\/[^ ]+) .*/\1/p; s/^\t(\/[^ ]+) .*/\1/p' <<<"$linked" | sort -u)
 while read -r library; do
   from_debian "$library"
-done <<<"$libraries"$'\n'"$reflection"
+done <<<"$libraries"
 cp /etc/ssl/certs/ca-certificates.crt "$image/etc/ssl/certs/"
 
 echo "lmbroker:x:10001:10001:lmbroker:/var/lib/lmbroker:/usr/sbin/nologin" >"$image/etc/passwd"

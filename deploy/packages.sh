@@ -9,10 +9,11 @@ set -euo pipefail
 build=(
   g++ cmake ninja-build pkg-config        # the compiler and the build
   ccache mold                             # a second build in seconds; links in tenths of one
-  libgrpc++-dev libgrpc-dev               # the outward API
-  libprotobuf-dev protobuf-compiler protobuf-compiler-grpc  # its messages, and the code made from proto/
+  libgrpc++-dev libgrpc-dev               # the client library and the command line speak gRPC with it
+  libprotobuf-dev protobuf-compiler protobuf-compiler-grpc  # the API's messages, and the code made from proto/
   libabsl-dev                             # Status, StatusOr, Time, hash maps
   libssl-dev                              # TLS, AES-GCM, HMAC, the locked heap for keys
+  libnghttp2-dev                          # HTTP/2, which the outward API is spoken over
   libcurl4-openssl-dev                    # makes, verifies and keeps the connections to portals
   libhttp-parser-dev zlib1g-dev           # reads HTTP/1.1 replies; unpacks gzip and deflate
   libsqlite3-dev                          # the embedded store
@@ -42,7 +43,6 @@ test=(
 bench=(
   nginx-light                             # the upstream, and the unsigned proxy to compare with
   nghttp2-client haproxy                  # h2load, and the client certificate that it lacks
-  libnghttp2-dev                          # HTTP/2 for the client that keeps a rate
   libbenchmark-dev                        # times single functions, such as a decision of the policy
 )
 

@@ -7,7 +7,6 @@
 #include <utility>
 #include <variant>
 
-#include <absl/synchronization/mutex.h>
 #include <fmt/format.h>
 
 #include "service/app/app.h"
@@ -71,8 +70,6 @@ int Run(const ServeCommand& command) {
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only without memory, and then there is nothing left to do
 int main(int argc, char** argv) {
-  // Debian builds Abseil, and so gRPC's locks, with a search for deadlocks on every lock taken.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   lmbroker::app::BlockSignals();
   if (const absl::Status hardened = lmbroker::HardenProcess(); !hardened.ok()) {
     return lmbroker::app::Fail(hardened, lmbroker::app::kFailed);

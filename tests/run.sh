@@ -5,7 +5,7 @@
 #   tests/run.sh [--preset asan|release|tsan] [--only STEP]…
 #
 # Steps of asan (the default): format shellcheck lint simulator unit property blackbox quickstart tsan fuzz tidy.
-# Steps of release: simulator unit property blackbox quickstart. Step of tsan: unit (of the rooms below gRPC).
+# Steps of release: simulator unit property blackbox quickstart. Step of tsan: unit (of the rooms).
 #
 # The suites are told where things are: LMBROKER_BINARIES (lmbrokerd, lmbroker), GRPCURL.
 set -euo pipefail

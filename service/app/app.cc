@@ -124,6 +124,7 @@ App::App(Config config, Foundations parts)
       local_workers_(kLocalWorkers),
       portal_workers_(kPortalWorkers),
       edge_({.clock = *parts_.clock,
+             .scheduler = *parts_.loop,
              .random = *parts_.random,
              .policy = policy_,
              .tokens = tokens_ == nullptr ? nullptr : &tokens_->verifier(),
@@ -238,20 +239,21 @@ absl::Status App::Listen() {
       listener_tls_,
       ListenerTls::Open({.logger = *parts_.logger, .metrics = *parts_.metrics, .standing = standing_}, config_));
   ASSIGN_OR_RETURN(
-      server_, rpc::Server::Start(
-                   {.address = listen.address,
-                    .identity = listener_tls_->identity_path(),
-                    .authorities = listener_tls_->authorities_path(),
-                    .require_certificates = !config_.identity.kubernetes.has_value(),
-                    .reflection = listen.reflection,
-                    .most_request_bytes = listen.request_body,
-                    .most_reply_bytes = listen.reply_body,
-                    .most_connections = listen.connections,
-                    .connection_age = listen.connection_age,
-                    .most_calls = std::max<std::size_t>(kLeastCalls, 2 * listen.in_flight_per_caller),
-                    .most_buffered = listen.memory / 4},
-                   {.loop = *parts_.loop, .clock = *parts_.clock, .logger = *parts_.logger, .metrics = *parts_.metrics},
-                   {forward_service_, token_service_, credential_service_, policy_service_, operator_service_}));
+      server_,
+      rpc::Server::Start({.address = listen.address,
+                          .reflection = listen.reflection,
+                          .most_request_bytes = listen.request_body,
+                          .most_connections = listen.connections,
+                          .connection_age = listen.connection_age,
+                          .most_calls = std::max<std::size_t>(kLeastCalls, 2 * listen.in_flight_per_caller),
+                          .most_calls_in_all = 2 * listen.in_flight + listen.connections,
+                          .most_unread = listen.memory / 4},
+                         {.loop = *parts_.loop,
+                          .clock = *parts_.clock,
+                          .logger = *parts_.logger,
+                          .metrics = *parts_.metrics,
+                          .tls = [tls = listener_tls_.get()] { return tls->context(); }},
+                         {forward_service_, token_service_, credential_service_, policy_service_, operator_service_}));
   identity_ticker_.emplace(kIdentityCheck, [this] { CheckIdentities(); });
   ops_view_ = std::make_unique<OpsView>(OpsViewParts());
   if (!config_.ops.address.empty()) {

@@ -12,6 +12,7 @@
 #include "service/base/status_macros.h"
 #include "service/base/text.h"
 #include "service/base/yaml.h"
+#include "service/identity/pem.h"
 #include "service/identity/revocations.h"
 #include "service/identity/trust_domains.h"
 
@@ -36,22 +37,17 @@ absl::StatusOr<std::shared_ptr<const identity::Revocations>> ReadRevocations(con
 }
 
 absl::StatusOr<std::unique_ptr<ListenerTls>> ListenerTls::Open(const Parts& parts, const Config& config) {
-  ASSIGN_OR_RETURN(MemoryFile identity_file, MemoryFile::Create());
-  ASSIGN_OR_RETURN(MemoryFile authorities_file, MemoryFile::Create());
-  std::unique_ptr<ListenerTls> tls(
-      new ListenerTls(parts, config, std::move(identity_file), std::move(authorities_file)));
+  std::unique_ptr<ListenerTls> tls(new ListenerTls(parts, config));
   tls->Reload();
   if (std::string error = tls->error(); !error.empty()) return absl::FailedPreconditionError(error);
   return tls;
 }
 
-ListenerTls::ListenerTls(const Parts& parts, const Config& config, MemoryFile identity_file,
-                         MemoryFile authorities_file)
+ListenerTls::ListenerTls(const Parts& parts, const Config& config)
     : parts_(parts),
       listen_(config.listen),
+      require_certificates_(!config.identity.kubernetes.has_value()),
       trust_domains_(config.identity.trust_domains),
-      identity_file_(std::move(identity_file)),
-      authorities_file_(std::move(authorities_file)),
       certificate_{"certificate", &ListenerTls::LoadCertificate, FileWatch({listen_.certificate, listen_.key})},
       client_ca_{"client_ca", &ListenerTls::LoadClientCa, FileWatch({listen_.client_ca})},
       domains_{"trust_domains", &ListenerTls::LoadTrustDomains, FileWatch(FilesOf(trust_domains_))},
@@ -90,14 +86,14 @@ bool ListenerTls::LoadGroup(Group& group) {
 }
 
 absl::Status ListenerTls::LoadCertificate() {
-  ASSIGN_OR_RETURN(const Secret pair, ReadKeyPair(listen_.certificate, listen_.key));
-  return identity_file_.Replace(pair.Reveal());
+  ASSIGN_OR_RETURN(identity_, ReadKeyPair(listen_.certificate, listen_.key));
+  return Publish();
 }
 
 absl::Status ListenerTls::LoadClientCa() {
   ASSIGN_OR_RETURN(std::string pem, ReadCertificateFile(listen_.client_ca));
   client_ca_pem_ = std::move(pem);
-  return PublishAuthorities();
+  return Publish();
 }
 
 absl::Status ListenerTls::LoadTrustDomains() {
@@ -106,18 +102,26 @@ absl::Status ListenerTls::LoadTrustDomains() {
     ASSIGN_OR_RETURN(pems[domain], ReadCertificateFile(file));
   }
   domain_pems_ = std::move(pems);
-  return PublishAuthorities();
+  return Publish();
 }
 
-// First who is vouched for by whom, then whom gRPC lets in.
-absl::Status ListenerTls::PublishAuthorities() {
+// First who is vouched for by whom, then whom TLS lets in.
+absl::Status ListenerTls::Publish() {
+  if (identity_.chain.empty() || client_ca_pem_.empty()) return absl::OkStatus();  // the first time: more will come
   std::string all = client_ca_pem_;
   for (const auto& [domain, pem] : domain_pems_) all += pem;
   if (!domain_pems_.empty()) {
     ASSIGN_OR_RETURN(auto trust, identity::TrustDomains::Make(client_ca_pem_, domain_pems_));
     parts_.standing.Put(std::move(trust));
   }
-  return authorities_file_.Replace(all);
+  ASSIGN_OR_RETURN(const auto authorities, identity::ReadCertificates(all));
+  ASSIGN_OR_RETURN(context_, h2::MakeServerContext(identity_, authorities, require_certificates_));
+  return absl::OkStatus();
+}
+
+h2::TlsContext ListenerTls::context() const {
+  const MutexLock lock(mutex_);
+  return context_;
 }
 
 absl::Status ListenerTls::LoadRevocations() {

@@ -10,9 +10,9 @@
 #include "service/app/config.h"
 #include "service/app/file_watch.h"
 #include "service/base/log.h"
-#include "service/base/memory_file.h"
 #include "service/base/metrics.h"
 #include "service/base/mutex.h"
+#include "service/h2/server_tls.h"
 #include "service/identity/standing.h"
 
 namespace lmbroker::app {
@@ -20,9 +20,8 @@ namespace lmbroker::app {
 // The file that `listen.tls.revoked` names; the first problem of a bad one.
 absl::StatusOr<std::shared_ptr<const identity::Revocations>> ReadRevocations(const std::string& path);
 
-// The files of the listener's TLS. gRPC reads its files by itself and refuses every connection while key and
-// certificate do not match, so it is given private copies of what was found good; what is bad changes nothing but the
-// log, a metric and a detail of readiness. Safe for concurrent use.
+// The files of the listener's TLS. What is good of them is in force with the next connection; what is bad changes
+// nothing but the log, a metric and a detail of readiness. Safe for concurrent use.
 class ListenerTls {
  public:
   // All must outlive this.
@@ -35,9 +34,8 @@ class ListenerTls {
   // Loads all of it; anything bad is an error.
   static absl::StatusOr<std::unique_ptr<ListenerTls>> Open(const Parts& parts, const Config& config);
 
-  // For gRPC: a file with certificate, intermediates and key, and one with every authority of callers' certificates.
-  const std::string& identity_path() const { return identity_file_.path(); }
-  const std::string& authorities_path() const { return authorities_file_.path(); }
+  // What the next connection is made with.
+  h2::TlsContext context() const;
 
   // Reads again what has changed. True when something new is in force: who was let in before may not be now.
   bool Check();
@@ -55,22 +53,23 @@ class ListenerTls {
     std::string error;  // of the files on disk; empty when they are in force
   };
 
-  ListenerTls(const Parts& parts, const Config& config, MemoryFile identity_file, MemoryFile authorities_file);
+  ListenerTls(const Parts& parts, const Config& config);
 
   bool LoadGroup(Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status LoadCertificate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status LoadClientCa() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status LoadTrustDomains() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status LoadRevocations() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status PublishAuthorities() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool LoadAll(bool unchanged_too) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Parts parts_;
   const Config::Listen listen_;
+  const bool require_certificates_;
   const std::map<std::string, std::string> trust_domains_;  // files, by name of the domain
   mutable Mutex mutex_;
-  MemoryFile identity_file_;
-  MemoryFile authorities_file_;
+  h2::TlsContext context_ ABSL_GUARDED_BY(mutex_);  // null until all of it is there
+  h2::ServerIdentity identity_ ABSL_GUARDED_BY(mutex_);
   std::string client_ca_pem_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> domain_pems_ ABSL_GUARDED_BY(mutex_);
   Group certificate_ ABSL_GUARDED_BY(mutex_);

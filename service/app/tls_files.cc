@@ -1,8 +1,6 @@
 #include "service/app/tls_files.h"
 
 #include <cstddef>
-#include <cstring>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,8 +23,6 @@ namespace {
 constexpr std::size_t kMostBytes = 4 << 20;
 
 using Bio = crypto::OpensslPtr<BIO, BIO_free>;
-using PrivateKey = crypto::OpensslPtr<EVP_PKEY, EVP_PKEY_free>;
-using TlsContext = crypto::OpensslPtr<SSL_CTX, SSL_CTX_free>;
 using Certificates = std::vector<identity::Certificate>;
 
 absl::StatusOr<Certificates> ReadAll(const std::string& path) {
@@ -39,39 +35,15 @@ absl::StatusOr<Certificates> ReadAll(const std::string& path) {
 // A key with a passphrase cannot be used: nobody is there to type it.
 int NoPassphrase(char*, int, int, void*) { return 0; }
 
-absl::StatusOr<PrivateKey> ReadKey(const std::string& path) {
+absl::StatusOr<h2::PrivateKey> ReadKey(const std::string& path) {
   ASSIGN_OR_RETURN(const Secret text, ReadSecretFile(path, kMostBytes));
   const Bio bio(BIO_new_mem_buf(text.Reveal().data(), static_cast<int>(text.size())));
-  PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassphrase, nullptr));
+  h2::PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassphrase, nullptr));
   ERR_clear_error();
   if (key == nullptr) {
     return absl::FailedPreconditionError(fmt::format("{} has no private key in PEM without a passphrase", path));
   }
   return key;
-}
-
-// Whether OpenSSL serves with them, as gRPC will ask it to.
-bool CanServe(const Certificates& certificates, EVP_PKEY* key) {
-  const TlsContext context(SSL_CTX_new(TLS_server_method()));
-  crypto::CheckOpenssl(context != nullptr, "SSL_CTX_new");
-  bool good = SSL_CTX_use_certificate(context.get(), certificates.front().get()) == 1;
-  for (std::size_t i = 1; good && i < certificates.size(); ++i) {
-    good = SSL_CTX_add1_chain_cert(context.get(), certificates[i].get()) == 1;
-  }
-  good = good && SSL_CTX_use_PrivateKey(context.get(), key) == 1 && SSL_CTX_check_private_key(context.get()) == 1;
-  ERR_clear_error();
-  return good;
-}
-
-// Passes through no memory but OpenSSL's locked one.
-Secret ToPem(const EVP_PKEY* key) {
-  const Bio bio(BIO_new(BIO_s_secmem()));
-  crypto::CheckOpenssl(
-      bio != nullptr && PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1,
-      "PEM_write_bio_PrivateKey");
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return Secret(std::string_view(data, static_cast<std::size_t>(size)));
 }
 
 }  // namespace
@@ -81,24 +53,20 @@ absl::StatusOr<std::string> ReadCertificateFile(const std::string& path) {
   return identity::ToPem(certificates);
 }
 
-absl::StatusOr<Secret> ReadKeyPair(const std::string& certificate, const std::string& key) {
-  ASSIGN_OR_RETURN(const Certificates certificates, ReadAll(certificate));
-  ASSIGN_OR_RETURN(const PrivateKey private_key, ReadKey(key));
-  const bool match = X509_check_private_key(certificates.front().get(), private_key.get()) == 1;
+absl::StatusOr<h2::ServerIdentity> ReadKeyPair(const std::string& certificate, const std::string& key) {
+  h2::ServerIdentity identity;
+  ASSIGN_OR_RETURN(identity.chain, ReadAll(certificate));
+  ASSIGN_OR_RETURN(identity.key, ReadKey(key));
+  const bool match = X509_check_private_key(identity.chain.front().get(), identity.key.get()) == 1;
   ERR_clear_error();
   if (!match) {
     return absl::FailedPreconditionError(fmt::format("{} is not the key of the certificate in {}", key, certificate));
   }
-  if (!CanServe(certificates, private_key.get())) {
+  if (!h2::MakeServerContext(identity, {}, /*require_certificates=*/false).ok()) {
     return absl::FailedPreconditionError(
         fmt::format("{} and {} are no pair that OpenSSL serves with; see whether they are too weak", certificate, key));
   }
-  const std::string chain = identity::ToPem(certificates);
-  const Secret key_pem = ToPem(private_key.get());
-  Secret pair = Secret::WithSize(chain.size() + key_pem.size());
-  std::memcpy(pair.data(), chain.data(), chain.size());
-  std::memcpy(pair.data() + chain.size(), key_pem.Reveal().data(), key_pem.size());
-  return pair;
+  return identity;
 }
 
 absl::Status CheckCertificates(const std::string& path) { return ReadCertificateFile(path).status(); }

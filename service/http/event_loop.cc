@@ -33,20 +33,14 @@ bool Add(const Descriptor& epoll, const Descriptor& watched, std::uint32_t event
 
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create(const Clock& clock) {
   Descriptor epoll(epoll_create1(EPOLL_CLOEXEC));
-  Descriptor watch(epoll_create1(EPOLL_CLOEXEC));
   Descriptor wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   // Each write to it is an edge of its own: nobody needs to read it empty.
   if (!Add(epoll, wake, EPOLLIN | EPOLLET)) return SystemError("eventfd");
-  if (!Add(watch, epoll, EPOLLONESHOT)) return SystemError("epoll_ctl");
-  return std::unique_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(watch), std::move(wake)));
+  return std::unique_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(wake)));
 }
 
-EventLoop::EventLoop(const Clock& clock, Descriptor epoll, Descriptor watch, Descriptor wake)
-    : clock_(clock),
-      epoll_(std::move(epoll)),
-      watch_epoll_(std::move(watch)),
-      wake_event_(std::move(wake)),
-      thread_([this] { Run(); }) {}
+EventLoop::EventLoop(const Clock& clock, Descriptor epoll, Descriptor wake)
+    : clock_(clock), epoll_(std::move(epoll)), wake_event_(std::move(wake)), thread_([this] { Run(); }) {}
 
 EventLoop::~EventLoop() {
   {
@@ -107,7 +101,6 @@ void EventLoop::Unwatch(int socket) {
 
 void EventLoop::Run() {
   while (true) {
-    WatchOverBorrower();
     const std::optional<int> wait = PrepareWait();
     if (!wait.has_value()) return;
     RunReady(*wait);
@@ -116,12 +109,8 @@ void EventLoop::Run() {
 
 std::optional<int> EventLoop::PrepareWait() {
   const MutexLock lock(mutex_);
-  if (!posted_.empty() || lent_) return 0;
+  if (!posted_.empty()) return 0;
   if (stopping_) return std::nullopt;
-  return PrepareSleep();
-}
-
-int EventLoop::PrepareSleep() {
   asleep_until_ = NextTimer();
   return WaitMilliseconds();
 }
@@ -136,93 +125,18 @@ int EventLoop::WaitMilliseconds() const {
   return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
 }
 
-bool EventLoop::RunReady(int wait) {
+void EventLoop::RunReady(int wait) {
   std::array<epoll_event, 256> events;  // NOLINT(cppcoreguidelines-pro-type-member-init): epoll_wait fills it
   const int ready = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait);
   {
     const MutexLock lock(mutex_);
     asleep_until_ = -absl::InfiniteDuration();
-    sleeping_ = false;
   }
   for (int i = 0; i < ready; ++i) {
     Dispatch(events[static_cast<std::size_t>(i)].data.fd, events[static_cast<std::size_t>(i)].events);
   }
-  const bool ran_posted = RunPosted();
-  const bool ran_timer = RunDueTimers();
-  return ready > 0 || ran_posted || ran_timer;
-}
-
-void EventLoop::Lend(Work wake) {
-  const MutexLock lock(mutex_);
-  wake_ = std::move(wake);
-  lent_ = true;
-  WakeLocked(-absl::InfiniteDuration());
-  while (!watching_) lending_changed_.wait(mutex_);
-}
-
-void EventLoop::TakeBack() {
-  const MutexLock lock(mutex_);
-  lent_ = false;
-  WriteWake();
-  ArmWatch();
-  while (watching_) lending_changed_.wait(mutex_);
-}
-
-bool EventLoop::Turn() { return RunReady(0); }
-
-bool EventLoop::MaySleep() {
-  const MutexLock lock(mutex_);
-  if (!posted_.empty() || PrepareSleep() == 0) {
-    asleep_until_ = -absl::InfiniteDuration();
-    return false;
-  }
-  sleeping_ = true;
-  if (asleep_until_ < watch_until_) WriteWake();  // so that the watch looks again, and earlier
-  ArmWatch();
-  return true;
-}
-
-void EventLoop::Awake() {
-  const MutexLock lock(mutex_);
-  asleep_until_ = -absl::InfiniteDuration();
-  sleeping_ = false;
-}
-
-// The watch is woken by what comes next, or is there already, and once: while the borrower is awake it sees itself what
-// else comes, and waking a thread for that would cost more than the rest of a turn.
-void EventLoop::ArmWatch() const {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLONESHOT;
-  event.data.fd = epoll_.get();
-  if (epoll_ctl(watch_epoll_.get(), EPOLL_CTL_MOD, epoll_.get(), &event) != 0) std::abort();  // it is there
-}
-
-// Until the loop is not lent (any more).
-void EventLoop::WatchOverBorrower() {
-  while (const std::optional<int> wait = PrepareWatch()) {
-    epoll_event ready{};
-    const bool called = epoll_wait(watch_epoll_.get(), &ready, 1, *wait) > 0;
-    if (BorrowerIsWanted(called)) wake_();
-  }
-}
-
-// How long to watch at most.
-std::optional<int> EventLoop::PrepareWatch() {
-  const MutexLock lock(mutex_);
-  if (watching_ != lent_) lending_changed_.notify_all();
-  watching_ = lent_;
-  if (!lent_) return std::nullopt;
-  const int wait = sleeping_ ? WaitMilliseconds() : std::max(WaitMilliseconds(), 1);  // it may be late with a timer
-  watch_until_ = clock_.Monotonic() + absl::Milliseconds(wait);
-  return wait;
-}
-
-// Whether the borrower sleeps while there is something to do.
-bool EventLoop::BorrowerIsWanted(bool called) {
-  const MutexLock lock(mutex_);
-  if (!lent_ || !sleeping_ || (!called && asleep_until_ > clock_.Monotonic())) return false;
-  sleeping_ = false;
-  return true;
+  RunPosted();
+  RunDueTimers();
 }
 
 void EventLoop::Dispatch(int socket, std::uint32_t events) {
@@ -230,29 +144,26 @@ void EventLoop::Dispatch(int socket, std::uint32_t events) {
   if (found != watchers_.end()) found->second->OnEvents(socket, events);
 }
 
-bool EventLoop::RunPosted() {
+void EventLoop::RunPosted() {
   std::vector<Work> posted;
   {
     const MutexLock lock(mutex_);
     posted.swap(posted_);
   }
   for (Work& work : posted) work();
-  return !posted.empty();
 }
 
-bool EventLoop::RunDueTimers() {
-  bool ran = false;
+void EventLoop::RunDueTimers() {
   const absl::Duration now = clock_.Monotonic();
   while (true) {
     Work expire;
     {
       const MutexLock lock(mutex_);
-      if (timers_.empty() || timers_.begin()->first.when > now) return ran;
+      if (timers_.empty() || timers_.begin()->first.when > now) return;
       expire = std::move(timers_.begin()->second);
       timers_.erase(timers_.begin());
     }
     expire();
-    ran = true;
   }
 }
 

@@ -19,10 +19,6 @@
 namespace lmbroker::http {
 
 // One thread that waits on sockets, timers and posted work (epoll, eventfd). Whoever runs on it must not block.
-//
-// The loop may be lent: then another thread, which has an event source of its own to look after, runs the loop's turns
-// between its other work, and counts as the loop's thread. The loop's own thread does nothing but wake it when it
-// sleeps. So what both sources bring is worked on without handing anything from thread to thread.
 class EventLoop final : public Scheduler {
  public:
   // Told of what its sockets are ready for. A call may be spurious: it may stem from a socket closed a moment ago whose
@@ -43,17 +39,8 @@ class EventLoop final : public Scheduler {
   Timer AddTimer(absl::Duration when, Work expire) override;
   void CancelTimer(Timer timer) override;
 
-  // Lends the loop; returns when its own thread runs no turn any more. `wake` is called, on that thread, when there is
-  // something to do while the borrower sleeps; it must not block.
-  void Lend(Work wake);
-  // Takes it back, when the borrower runs no turn any more.
-  void TakeBack();
-  // For the borrower: does what can be done without waiting. False when there was nothing.
-  bool Turn();
-  // For the borrower, before it goes to sleep. False when there is something to do: then it must not.
-  bool MaySleep();
-  // For the borrower, after its sleep, whatever has ended it.
-  void Awake();
+  // Whether the caller runs on the loop's thread.
+  bool OnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
   // On the loop's thread only.
 
@@ -63,23 +50,17 @@ class EventLoop final : public Scheduler {
   void Unwatch(int socket);
 
  private:
-  EventLoop(const Clock& clock, Descriptor epoll, Descriptor watch, Descriptor wake);
+  EventLoop(const Clock& clock, Descriptor epoll, Descriptor wake);
 
   void Run();
-  // While the loop is lent, on its own thread: wakes the borrower when it sleeps and there is something to do.
-  void WatchOverBorrower();
-  std::optional<int> PrepareWatch();
-  bool BorrowerIsWanted(bool called);
-  void ArmWatch() const;
 
-  // One round: what is ready within `wait`, in epoll's milliseconds. False when there was nothing.
-  bool RunReady(int wait);
+  // One round: what is ready within `wait`, in epoll's milliseconds.
+  void RunReady(int wait);
   void Dispatch(int socket, std::uint32_t events);
-  bool RunPosted();
-  bool RunDueTimers();
+  void RunPosted();
+  void RunDueTimers();
   // How long to wait; nothing when it is time to end.
   std::optional<int> PrepareWait();
-  int PrepareSleep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration NextTimer() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WaitMilliseconds() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeLocked(absl::Duration until) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,7 +68,6 @@ class EventLoop final : public Scheduler {
 
   const Clock& clock_;
   const Descriptor epoll_;
-  const Descriptor watch_epoll_;  // watches epoll_ while the loop is lent
   const Descriptor wake_event_;
   std::unordered_map<int, Watcher*> watchers_;  // on the loop's thread only
 
@@ -98,14 +78,6 @@ class EventLoop final : public Scheduler {
   // When the loop wakes by itself at the latest; the infinite past while it is awake.
   absl::Duration asleep_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-
-  ConditionVariable lending_changed_;
-  bool lent_ ABSL_GUARDED_BY(mutex_) = false;
-  bool watching_ ABSL_GUARDED_BY(mutex_) = false;  // our own thread runs no turns
-  bool sleeping_ ABSL_GUARDED_BY(mutex_) = false;  // the borrower does, and wants to be woken
-  // When the watch looks again by itself.
-  absl::Duration watch_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
-  Work wake_;  // changed only while nobody watches
 
   std::thread thread_;  // last: it starts when all of the above is there
 };

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "service/rpc/credential_convert.h"
-#include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
@@ -16,46 +15,35 @@ constexpr auto kParseName = [](const auto& request) { return CredentialName::Par
 
 }  // namespace
 
-void CredentialService::TakeCalls(CallQueue& queue) {
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestImportCredential,
-      "/lmbroker.v1.CredentialService/ImportCredential",
-      ParsingRaw<v1::ImportCredentialRequest>([](auto& request) { return FromProto(request); }),
+void CredentialService::AddTo(Methods& methods) {
+  Serve<v1::ImportCredentialRequest, v1::Credential>(
+      methods, edge_, "/lmbroker.v1.CredentialService/ImportCredential",
+      [](auto& request) { return FromProto(request); },
       [this](core::CallContext& call, core::NewCredential wanted) { return admin_.Import(call, std::move(wanted)); },
-      [](const store::CredentialRecord& record, grpc::ByteBuffer& raw) {
-        v1::Credential credential;
-        ToProto(record, credential);
-        raw = ToSend(credential);
-      });
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestGetCredential, "/lmbroker.v1.CredentialService/GetCredential",
-      kParseName, [this](core::CallContext& call, const CredentialName& name) { return admin_.Get(call, name); },
       kWrite);
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestListCredentials, "/lmbroker.v1.CredentialService/ListCredentials",
-      kParse, [this](core::CallContext& call, const core::CredentialQuery& query) { return admin_.List(call, query); },
-      kWrite);
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestToggleCredential,
-      "/lmbroker.v1.CredentialService/ToggleCredential", kParse,
+  Serve<v1::GetCredentialRequest, v1::Credential>(
+      methods, edge_, "/lmbroker.v1.CredentialService/GetCredential", kParseName,
+      [this](core::CallContext& call, const CredentialName& name) { return admin_.Get(call, name); }, kWrite);
+  Serve<v1::ListCredentialsRequest, v1::ListCredentialsResponse>(
+      methods, edge_, "/lmbroker.v1.CredentialService/ListCredentials", kParse,
+      [this](core::CallContext& call, const core::CredentialQuery& query) { return admin_.List(call, query); }, kWrite);
+  Serve<v1::ToggleCredentialRequest, v1::Credential>(
+      methods, edge_, "/lmbroker.v1.CredentialService/ToggleCredential", kParse,
       [this](core::CallContext& call, const CredentialToggle& toggle) {
         return admin_.Toggle(call, toggle.name, toggle.status);
       },
       kWrite);
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestRotateCredential,
-      "/lmbroker.v1.CredentialService/RotateCredential", kParseName,
+  Serve<v1::RotateCredentialRequest, v1::Credential>(
+      methods, edge_, "/lmbroker.v1.CredentialService/RotateCredential", kParseName,
       [this](core::CallContext& call, const CredentialName& name) { return rotator_.RotateCredential(call, name); },
       kWrite);
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestDeleteCredential,
-      "/lmbroker.v1.CredentialService/DeleteCredential", kParseName,
+  Serve<v1::DeleteCredentialRequest, google::protobuf::Empty>(
+      methods, edge_, "/lmbroker.v1.CredentialService/DeleteCredential", kParseName,
       [this](core::CallContext& call, const CredentialName& name) { return Done(admin_.Delete(call, name)); },
       kWriteNothing);
-  Serve(
-      edge_, queue, *this, &CredentialService::RequestProbeCredential, "/lmbroker.v1.CredentialService/ProbeCredential",
-      kParseName, [this](core::CallContext& call, const CredentialName& name) { return admin_.TryOut(call, name); },
-      kWrite);
+  Serve<v1::ProbeCredentialRequest, v1::ProbeCredentialResponse>(
+      methods, edge_, "/lmbroker.v1.CredentialService/ProbeCredential", kParseName,
+      [this](core::CallContext& call, const CredentialName& name) { return admin_.TryOut(call, name); }, kWrite);
 }
 
 }  // namespace lmbroker::rpc

@@ -1,23 +1,16 @@
 #include "service/rpc/edge.h"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
-#include <absl/time/clock.h>
 #include <fmt/format.h>
 
 #include "service/base/error.h"
 #include "service/base/status_macros.h"
 #include "service/rpc/authenticate.h"
-#include "service/rpc/status.h"
+#include "service/rpc/grpc_call.h"
 
 namespace lmbroker::rpc {
 namespace {
-
-constexpr absl::Duration kDefaultDeadline = absl::Seconds(30);
-// No call may hold its place longer, whatever its caller says.
-constexpr absl::Duration kMostDeadline = absl::Minutes(5);
 
 absl::Status ShutOut() {
   return Refuse(Reason::kNoIdentity,
@@ -28,24 +21,20 @@ absl::Status ShutOut() {
 }  // namespace
 
 void Edge::RecallCalls() {
-  std::stop_source recalled;
-  {
-    const MutexLock lock(mutex_);
-    recalled = std::exchange(recall_, std::stop_source());
-  }
-  recalled.request_stop();
+  parts_.scheduler.Post([calls = calls_] { calls->Recall(); });
 }
 
-Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context)
+Call::Call(Edge& edge, std::string_view method, const Incoming& incoming, CallStream& stream)
     : edge_(edge),
-      grpc_context_(context),
+      stream_(stream),
+      peer_(incoming.peer),
       row_(FindMethod(method)),
       method_(method),
-      start_(edge.parts_.clock.Monotonic()),
+      start_(incoming.arrival),
       audit_(edge.parts_.audit, edge.parts_.refusals, edge.parts_.clock,
-             {.id = RandomUuid(edge.ids_), .peer = PeerAddress(context), .method = std::string(method)}),
+             {.id = RandomUuid(edge.ids_), .peer = peer_->address, .method = std::string(method)}),
       context_{.request_id = audit_.fields().id,
-               .deadline = DeadlineOf(context),
+               .deadline = start_ + AllowedTime(incoming),
                .cancelled = stop_.get_token(),
                .audit = audit_,
                .memory = ByteLease(edge.parts_.memory)} {
@@ -53,18 +42,10 @@ Call::Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& c
   edge_.calls_->Add(*this);
 }
 
-// The caller's deadline on our monotonic clock; 30 s when it has none.
-absl::Duration Call::DeadlineOf(const grpc::ServerContextBase& context) const {
-  const auto deadline = context.deadline();
-  absl::Duration left = kDefaultDeadline;
-  if (deadline != std::chrono::system_clock::time_point::max()) left = absl::FromChrono(deadline) - absl::Now();
-  return start_ + std::clamp(left, absl::ZeroDuration(), kMostDeadline);
-}
-
-bool Call::KnowsToken(absl::AnyInvocable<void()> then) {
+bool Call::KnowsToken(const h2::RequestHead& head, absl::AnyInvocable<void()> then) {
   identity::TokenVerifier* const tokens = edge_.parts_.tokens;
   if (tokens == nullptr) return true;
-  const auto bearer = BearerToken(grpc_context_);
+  const auto bearer = BearerToken(head);
   if (!bearer.has_value()) return true;
   token_ = bearer->ok() ? tokens->Judge(**bearer,
                                         [this, then = std::move(then)](identity::Verdict verdict) mutable {
@@ -83,7 +64,7 @@ absl::Status Call::Admit() {
   }
   audit::Record& record = audit_.fields();
   const auto engine = edge_.parts_.policy.Get();
-  ASSIGN_OR_RETURN(Authenticated who, Authenticate(grpc_context_, token(), *engine, edge_.parts_.standing));
+  ASSIGN_OR_RETURN(Authenticated who, Authenticate(*peer_, token(), *engine, edge_.parts_.standing));
   if (who.caller.identity.empty() || (who.caller.is_operator && who.caller.name.empty())) {
     return Refuse(Reason::kInternal, "The caller's identity contradicts itself, so the call is refused.");
   }
@@ -98,19 +79,22 @@ absl::Status Call::Admit() {
   const std::string& holder = context_.caller.name.empty() ? context_.caller.identity : context_.caller.name;
   ASSIGN_OR_RETURN(place_, edge_.in_flight_.Enter(holder));
   admitted_ = true;
-  if (row_->work != Work::kLocal) recall_.emplace(edge_.recall_token(), [this] { grpc_context_.TryCancel(); });
   return absl::OkStatus();
 }
 
 void Call::JudgeAgain() {
-  if (!admitted_ || JudgeStanding(grpc_context_, token(), edge_.parts_.standing).ok()) return;
+  if (!admitted_ || JudgeStanding(*peer_, token(), edge_.parts_.standing).ok()) return;
   shut_out_.store(true, std::memory_order_relaxed);
   Cancel();
 }
 
 // A caller that does not read would keep what is being written to it.
 void Call::CutOff() {
-  if (shut_out_.load(std::memory_order_relaxed)) grpc_context_.TryCancel();
+  if (shut_out_.load(std::memory_order_relaxed)) stream_.CutStream();
+}
+
+void Call::Recall() {
+  if (admitted_ && row_->work != Work::kLocal && !ended_.load(std::memory_order_relaxed)) stream_.CutStream();
 }
 
 absl::Status Call::HoldRequest(std::size_t bytes) {
@@ -129,10 +113,10 @@ absl::Status Call::EndOf(const absl::Status& ended) const {
   return ended;
 }
 
-grpc::Status Call::End(const absl::Status& ended) {
+WireStatus Call::End(const absl::Status& ended) {
   const Edge::Parts& parts = edge_.parts_;
   const absl::Status status = EndOf(ended);
-  recall_.reset();
+  ended_.store(true, std::memory_order_relaxed);
   const bool recorded = audit_.Outcome(status);
   place_ = {};
   const absl::Duration took = parts.clock.Monotonic() - start_;
@@ -144,7 +128,7 @@ grpc::Status Call::End(const absl::Status& ended) {
   // What only we may see of a defect: the caller gets its request id.
   const bool defect = !status.ok() && !absl::IsCancelled(status) && (name.empty() || reason == Reason::kInternal);
   if (defect) parts.logger.Error("defect", {{"id", context_.request_id}, {"status", status.ToString()}});
-  return ToGrpc(status, context_.request_id);
+  return ToWire(status, context_.request_id);
 }
 
 void Call::LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took) {

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -15,8 +14,6 @@
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/time/time.h>
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/status.h>
 
 #include "service/audit/audit_log.h"
 #include "service/audit/call_audit.h"
@@ -26,25 +23,39 @@
 #include "service/base/executor.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
-#include "service/base/mutex.h"
 #include "service/base/random.h"
+#include "service/base/scheduler.h"
 #include "service/core/call_context.h"
 #include "service/core/policy_holder.h"
+#include "service/h2/request_head.h"
 #include "service/identity/standing.h"
 #include "service/identity/token_verifier.h"
 #include "service/rpc/in_flight.h"
+#include "service/rpc/incoming.h"
 #include "service/rpc/live_calls.h"
 #include "service/rpc/method_table.h"
+#include "service/rpc/status.h"
 
 namespace lmbroker::rpc {
 
 class Call;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
+
+// The way back to a call's caller.
+class CallStream {
+ public:
+  // Takes it away: the caller is told CANCELLED, and the call, soon, to end.
+  virtual void CutStream() = 0;
+
+ protected:
+  ~CallStream() = default;
+};
 
 // Admits calls. Safe for concurrent use; the parts must outlive it and every call.
 class Edge {
  public:
   struct Parts {
     const Clock& clock;
+    Scheduler& scheduler;  // the loop that calls come on
     Random& random;
     const core::PolicyHolder& policy;
     identity::TokenVerifier* tokens;  // null: tokens in metadata mean nothing
@@ -60,43 +71,36 @@ class Edge {
 
   Edge(Parts parts, InFlight::Limits limits) : parts_(parts), ids_(parts.random), in_flight_(limits) {}
 
-  // Cancels all calls in flight that may use a key (Work other than kLocal). From any thread.
+  // Soon cancels all calls in flight that may use a key (Work other than kLocal). From any thread.
   void RecallCalls();
 
   // Refuses new calls with DRAINING from now on.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
 
   const Parts& parts() const { return parts_; }
-  // The calls under way, on the queue's thread alone; may outlive this when there are none.
+  // The calls under way, on the loop's thread alone; may outlive this when there are none.
   const std::shared_ptr<LiveCalls>& calls() const { return calls_; }
   std::size_t in_flight() const { return in_flight_.total(); }
 
  private:
   friend class Call;
 
-  std::stop_token recall_token() const {
-    const MutexLock lock(mutex_);
-    return recall_.get_token();
-  }
-
   const Parts parts_;
-  mutable Mutex mutex_;
-  std::stop_source recall_ ABSL_GUARDED_BY(mutex_);  // of the calls that have come since the last recall
-  BufferedRandom ids_;                               // of requests
+  BufferedRandom ids_;  // of requests
   InFlight in_flight_;
   const std::shared_ptr<LiveCalls> calls_ = std::make_shared<LiveCalls>();
   std::atomic<bool> draining_ = false;
 };
 
-// One RPC. Owned by its reactor; lives until gRPC is done with it.
+// One RPC. Begins and ends on the loop's thread.
 class Call final : public LiveCall {
  public:
-  // `method` is the full gRPC name, as in the method table.
-  Call(Edge& edge, std::string_view method, const grpc::ServerContextBase& context);
+  // `method` is the full gRPC name, as in the method table. `stream` must outlive the call.
+  Call(Edge& edge, std::string_view method, const Incoming& incoming, CallStream& stream);
 
-  // Whether what there is to know of the call's token is known. If not, `then` is called once it is, later, on the same
-  // thread. First of all.
-  bool KnowsToken(absl::AnyInvocable<void()> then);
+  // Whether what there is to know of the token in `head` is known. If not, `then` is called once it is, later, on the
+  // same thread. First of all.
+  bool KnowsToken(const h2::RequestHead& head, absl::AnyInvocable<void()> then);
   // Who calls, and is there room: NO_IDENTITY, BAD_TOKEN, DRAINING, QUEUE_FULL, CALLER_LIMIT; INTERNAL for a method
   // that is not in the table.
   absl::Status Admit();
@@ -114,20 +118,21 @@ class Call final : public LiveCall {
   void Cancel() { stop_.request_stop(); }
   void JudgeAgain() override;
   void CutOff() override;
+  void Recall() override;
 
-  // The end: outcome to the audit, a log line, metrics. Call once; gives what gRPC is to be told. A success without an
-  // intent is a defect and becomes INTERNAL.
-  grpc::Status End(const absl::Status& ended);
+  // The end: outcome to the audit, a log line, metrics. Call once; gives what the caller is to be told. A success
+  // without an intent is a defect and becomes INTERNAL.
+  WireStatus End(const absl::Status& ended);
 
  private:
-  absl::Duration DeadlineOf(const grpc::ServerContextBase& context) const;
   // What is told of a call that ended so.
   absl::Status EndOf(const absl::Status& ended) const;
   const identity::Verdict* token() const { return token_.has_value() ? &*token_ : nullptr; }
   void LogEnd(const absl::Status& status, std::string_view reason, absl::Duration took);
 
   Edge& edge_;
-  const grpc::ServerContextBase& grpc_context_;
+  CallStream& stream_;
+  const std::shared_ptr<const Peer> peer_;
   const MethodRow* const row_;
   const std::string_view method_;
   const absl::Duration start_;
@@ -138,7 +143,7 @@ class Call final : public LiveCall {
   InFlight::Place place_;
   bool admitted_ = false;
   std::atomic<bool> shut_out_ = false;  // the caller is not let in any more, and the call was told to end
-  std::optional<std::stop_callback<std::function<void()>>> recall_;  // last: it must not outlive what it uses
+  std::atomic<bool> ended_ = false;
 };
 
 }  // namespace lmbroker::rpc

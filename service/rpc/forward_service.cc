@@ -72,14 +72,14 @@ Task<absl::Status> Stream(const core::Forwarder* forwarder, core::CallContext* c
 
 }  // namespace
 
-void ForwardService::TakeCalls(CallQueue& queue) {
-  Serve(
-      edge_, queue, *this, &ForwardService::RequestForward, "/lmbroker.v1.ForwardService/Forward",
+void ForwardService::AddTo(Methods& methods) {
+  Serve<v1::ForwardRequest, v1::ForwardResponse>(
+      methods, edge_, "/lmbroker.v1.ForwardService/Forward",
       [this](v1::ForwardRequest& r) { return ParseForward(std::move(r), limits_); },
       [this](core::CallContext& call, core::ForwardCall input) { return Unary(&forwarder_, &call, std::move(input)); },
-      [](core::ForwardReply reply, v1::ForwardResponse& out) { ToProto(std::move(reply), out); }, kAwaitedOften);
-  ServeStream(
-      edge_, queue, *this, &ForwardService::RequestForwardStream, "/lmbroker.v1.ForwardService/ForwardStream",
+      [](core::ForwardReply reply, v1::ForwardResponse& out) { ToProto(std::move(reply), out); });
+  ServeStream<v1::ForwardRequest, v1::ForwardStreamResponse>(
+      methods, edge_, "/lmbroker.v1.ForwardService/ForwardStream",
       [this](v1::ForwardRequest& r) { return ParseForward(std::move(r), limits_); },
       [this](core::CallContext& call, core::ForwardCall input, MessageStream<v1::ForwardStreamResponse>& out) {
         return Stream(&forwarder_, &call, std::move(input), &out);

@@ -1,125 +1,109 @@
 #include "service/rpc/health_service.h"
 
+#include <memory>
 #include <optional>
+#include <utility>
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/async_stream.h>
-#include <grpcpp/support/async_unary_call.h>
+#include <absl/status/status.h>
 
 namespace lmbroker::rpc {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
-// How many calls of each method may come at once before the queue's thread is back.
-constexpr int kAwaited = 4;
+namespace {
 
-class HealthService::Check {
+WireStatus Ended(absl::StatusCode code, std::string_view message) {
+  return {.code = static_cast<int>(code), .message = std::string(message)};
+}
+
+std::string Said(HealthCheckResponse::ServingStatus status) {
+  HealthCheckResponse response;
+  response.set_status(status);
+  return Framed(response);
+}
+
+}  // namespace
+
+template <class Call>
+class HealthService::CallsOf final : public Method {
  public:
-  static void Await(HealthService& health, CallQueue& queue) { new Check(health, queue); }
+  explicit CallsOf(HealthService& health) : health_(health) {}
+  GrpcCall& Open(Wire& wire, h2::Stream& stream, Incoming incoming) override {
+    return *new Call(health_, wire, stream, std::move(incoming));
+  }
 
  private:
-  Check(HealthService& health, CallQueue& queue) : health_(health), queue_(queue) {
-    health_.RequestCheck(&context_, &request_, &responder_, queue_.queue(), queue_.queue(), on_arrived_.tag());
-  }
+  HealthService& health_;
+};
 
-  void OnArrived(bool ok) {
-    if (!ok) return Delete();
-    Await(health_, queue_);
-    queue_.Enter();
+class HealthService::Check final : public GrpcCall {
+ public:
+  Check(HealthService& health, Wire& wire, h2::Stream& stream, Incoming incoming)
+      : GrpcCall(wire, stream, std::move(incoming)), health_(health) {}
+
+ private:
+  void OnMessage(std::string_view message) override {
+    request_.ParseFromArray(message.data(), static_cast<int>(message.size()));
+  }
+  void OnRequestEnd() override {
     const Status status = health_.StatusOf(request_.service());
     if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
-      responder_.FinishWithError({grpc::StatusCode::NOT_FOUND, "The broker has no such service."}, on_finished_.tag());
-    } else {
-      HealthCheckResponse response;
-      response.set_status(status);
-      responder_.Finish(response, grpc::Status::OK, on_finished_.tag());
+      return Finish(Ended(absl::StatusCode::kNotFound, "The broker has no such service."));
     }
+    Send(Said(status));
+    Finish({});
   }
-  void OnFinished(bool) {
-    queue_.Leave();
-    Delete();
-  }
-  void Delete() { delete this; }
+  void OnGone() override { Release(); }
 
   HealthService& health_;
-  CallQueue& queue_;
-  grpc::ServerContext context_;
   HealthCheckRequest request_;
-  grpc::ServerAsyncResponseWriter<HealthCheckResponse> responder_{&context_};
-  EventOf<Check, &Check::OnArrived> on_arrived_{*this};
-  EventOf<Check, &Check::OnFinished> on_finished_{*this};
 };
 
 // Says the status at once and again with each change, until the client leaves or the server ends it.
-class HealthService::Watch {
+class HealthService::Watch final : public GrpcCall {
  public:
-  static void Await(HealthService& health, CallQueue& queue) { new Watch(health, queue); }
+  Watch(HealthService& health, Wire& wire, h2::Stream& stream, Incoming incoming)
+      : GrpcCall(wire, stream, std::move(incoming)), health_(health) {}
 
   void OnChange() {
-    if (busy_ || over_) return;
+    if (busy_) return;
     const Status status = health_.StatusOf(request_.service());
     if (status != said_) {
       said_ = status;
-      HealthCheckResponse response;
-      response.set_status(status);
       busy_ = true;
-      writer_.Write(response, on_written_.tag());
+      Send(Said(status));
     } else if (health_.ending_) {
-      over_ = true;
-      busy_ = true;
-      writer_.Finish({grpc::StatusCode::UNAVAILABLE, "The broker is shutting down."}, on_written_.tag());
+      Finish(Ended(absl::StatusCode::kUnavailable, "The broker is shutting down."));
     }
   }
 
  private:
-  Watch(HealthService& health, CallQueue& queue) : health_(health), queue_(queue) {
-    context_.AsyncNotifyWhenDone(on_done_.tag());
-    health_.RequestWatch(&context_, &request_, &writer_, queue_.queue(), queue_.queue(), on_arrived_.tag());
+  void OnMessage(std::string_view message) override {
+    request_.ParseFromArray(message.data(), static_cast<int>(message.size()));
   }
-
-  void OnArrived(bool ok) {
-    if (!ok) return Delete();
-    Await(health_, queue_);
-    queue_.Enter();
+  void OnRequestEnd() override {
     health_.watches_.insert(this);
     OnChange();
   }
-  void OnWritten(bool) {
+  void OnRoom() override {
     busy_ = false;
-    done_ ? Leave() : OnChange();
+    OnChange();
   }
-  void OnDone(bool) {
-    done_ = true;
-    over_ = true;
-    if (!busy_) Leave();
-  }
-  void Leave() {
+  void OnGone() override {
     health_.watches_.erase(this);
-    queue_.Leave();
-    Delete();
+    Release();
   }
-  void Delete() { delete this; }
 
   HealthService& health_;
-  CallQueue& queue_;
-  grpc::ServerContext context_;
   HealthCheckRequest request_;
-  grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context_};
   std::optional<Status> said_;
-  bool busy_ = false;  // gRPC has something to send
-  bool over_ = false;  // nothing more is to be sent
-  bool done_ = false;  // the client has left, or the answer is out
-  EventOf<Watch, &Watch::OnArrived> on_arrived_{*this};
-  EventOf<Watch, &Watch::OnWritten> on_written_{*this};
-  EventOf<Watch, &Watch::OnDone> on_done_{*this};
+  bool busy_ = false;  // something is on its way
 };
 
-void HealthService::TakeCalls(CallQueue& queue) {
-  for (int i = 0; i < kAwaited; ++i) {
-    Check::Await(*this, queue);
-    Watch::Await(*this, queue);
-  }
+void HealthService::AddTo(Methods& methods) {
+  methods.Add("/grpc.health.v1.Health/Check", std::make_unique<CallsOf<Check>>(*this));
+  methods.Add("/grpc.health.v1.Health/Watch", std::make_unique<CallsOf<Watch>>(*this));
 }
 
 void HealthService::StopServing() {

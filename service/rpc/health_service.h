@@ -1,25 +1,26 @@
 #pragma once
 
-#include <cstddef>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 
-#include "grpc/health/v1/health.grpc.pb.h"
-#include "service/rpc/call_queue.h"
+#include "grpc/health/v1/health.pb.h"
+#include "service/rpc/method.h"
 
 namespace lmbroker::rpc {
 
-// gRPC's health protocol for the whole server and each service; whoever has a TLS connection may ask. Ours and not
-// gRPC's default, which would bring the callback API's threads with it. On the queue's thread, once it has its calls.
-class HealthService final : public grpc::health::v1::Health::AsyncService {
+// gRPC's health protocol for the whole server and each service; whoever has a TLS connection may ask. On the loop's
+// thread, once it serves.
+class HealthService final {
  public:
   // `services`: full names.
   explicit HealthService(std::set<std::string, std::less<>> services) : services_(std::move(services)) {}
+  HealthService(const HealthService&) = delete;
+  HealthService& operator=(const HealthService&) = delete;
 
-  // Takes calls from `queue` from now on; once, when the server runs.
-  void TakeCalls(CallQueue& queue);
+  void AddTo(Methods& methods);
 
   // Everything is NOT_SERVING from now on; who watches is told.
   void StopServing();
@@ -29,6 +30,8 @@ class HealthService final : public grpc::health::v1::Health::AsyncService {
  private:
   class Check;
   class Watch;
+  template <class Call>
+  class CallsOf;
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
   // SERVICE_UNKNOWN when there is no such service; the empty name is the server.

@@ -7,8 +7,10 @@ class LiveCall {
  public:
   // Ends the call if its caller is not let in any more.
   virtual void JudgeAgain() = 0;
-  // Takes the connection's side away from a call that JudgeAgain has ended and that is still there.
+  // Takes the caller away from a call that JudgeAgain has ended and that is still there.
   virtual void CutOff() = 0;
+  // Takes the caller away from a call that may use a key.
+  virtual void Recall() = 0;
 
   // For LiveCalls: puts this, which stands alone, behind `other`; who stands behind this.
   void JoinBehind(LiveCall& other) {
@@ -34,22 +36,24 @@ class LiveCall {
   LiveCall* after_ = this;
 };
 
-// The calls under way, without memory of its own. On the queue's thread only.
+// The calls under way, without memory of its own. On the loop's thread only.
 class LiveCalls {
  public:
   void Add(LiveCall& call) { call.JoinBehind(ends_); }
 
-  void JudgeAgain() {
-    for (LiveCall* call = ends_.after(); call != &ends_; call = call->after()) call->JudgeAgain();
-  }
-  void CutOff() {
-    for (LiveCall* call = ends_.after(); call != &ends_; call = call->after()) call->CutOff();
-  }
+  void JudgeAgain() { ForEach(&LiveCall::JudgeAgain); }
+  void CutOff() { ForEach(&LiveCall::CutOff); }
+  void Recall() { ForEach(&LiveCall::Recall); }
 
  private:
+  void ForEach(void (LiveCall::*tell)()) {
+    for (LiveCall* call = ends_.after(); call != &ends_; call = call->after()) (call->*tell)();
+  }
+
   struct Ends final : LiveCall {
     void JudgeAgain() override {}
     void CutOff() override {}
+    void Recall() override {}
   };
   Ends ends_;
 };

@@ -8,7 +8,6 @@
 #include "service/rpc/convert.h"
 #include "service/rpc/credential_convert.h"
 #include "service/rpc/lease_convert.h"
-#include "service/rpc/secret_request.h"
 #include "service/rpc/unary.h"
 
 namespace lmbroker::rpc {
@@ -119,40 +118,39 @@ absl::Status OperatorService::SealNow(core::CallContext& call) {
   return parts_.keeper.Seal(call.caller.name, patience, [this] { edge_.RecallCalls(); });
 }
 
-void OperatorService::TakeCalls(CallQueue& queue) {
-  Serve(
-      edge_, queue, *this, &OperatorService::RequestGetStatus, "/lmbroker.v1.OperatorService/GetStatus",
+void OperatorService::AddTo(Methods& methods) {
+  Serve<v1::GetStatusRequest, v1::GetStatusResponse>(
+      methods, edge_, "/lmbroker.v1.OperatorService/GetStatus",
       [](const v1::GetStatusRequest&) -> absl::StatusOr<std::monostate> { return std::monostate{}; },
       [this](core::CallContext& call, std::monostate) -> absl::StatusOr<v1::GetStatusResponse> {
         RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kFlushedSoon));
         return Status();
       },
       [](v1::GetStatusResponse status, v1::GetStatusResponse& out) { out = std::move(status); });
-  Serve(
-      edge_, queue, *this, &OperatorService::RequestSeal, "/lmbroker.v1.OperatorService/Seal",
+  Serve<v1::SealRequest, v1::SealResponse>(
+      methods, edge_, "/lmbroker.v1.OperatorService/Seal",
       [](const v1::SealRequest&) -> absl::StatusOr<std::monostate> { return std::monostate{}; },
       [this](core::CallContext& call, std::monostate) { return Done(SealNow(call)); }, kWriteNothing);
-  Serve(
-      edge_, queue, *this, &OperatorService::RequestUnseal, "/lmbroker.v1.OperatorService/Unseal",
-      ParsingRaw<v1::UnsealRequest>(
-          [](auto& request) -> absl::StatusOr<Secret> { return TakeSecret(*request.mutable_passphrase()); }),
+  Serve<v1::UnsealRequest, v1::UnsealResponse>(
+      methods, edge_, "/lmbroker.v1.OperatorService/Unseal",
+      [](auto& request) -> absl::StatusOr<Secret> { return TakeSecret(*request.mutable_passphrase()); },
       [this](core::CallContext& call, const Secret& passphrase) -> absl::StatusOr<std::monostate> {
         RETURN_IF_ERROR(call.audit.IntentAndWait(audit::Durability::kOnDisk));
         return Done(parts_.keeper.Unseal(passphrase));
       },
-      [](std::monostate, grpc::ByteBuffer& raw) { raw = ToSend(v1::UnsealResponse()); });
-  TakeLeaseCalls(queue);
+      kWriteNothing);
+  AddLeases(methods);
 }
 
-void OperatorService::TakeLeaseCalls(CallQueue& queue) {
+void OperatorService::AddLeases(Methods& methods) {
   const auto now = [this] { return edge_.parts().clock.Now(); };
-  Serve(
-      edge_, queue, *this, &OperatorService::RequestListLeases, "/lmbroker.v1.OperatorService/ListLeases",
+  Serve<v1::ListLeasesRequest, v1::ListLeasesResponse>(
+      methods, edge_, "/lmbroker.v1.OperatorService/ListLeases",
       [](const v1::ListLeasesRequest& request) { return FromProto(request); },
       [this](core::CallContext& call, const core::LeaseQuery& query) { return parts_.leases.List(call, query); },
       [now](core::LeasePage page, v1::ListLeasesResponse& out) { ToProto(std::move(page), now(), out); });
-  Serve(
-      edge_, queue, *this, &OperatorService::RequestRevokeLease, "/lmbroker.v1.OperatorService/RevokeLease",
+  Serve<v1::RevokeLeaseRequest, v1::Lease>(
+      methods, edge_, "/lmbroker.v1.OperatorService/RevokeLease",
       [](const v1::RevokeLeaseRequest& request) { return TokenName::Parse(request.name(), "name"); },
       [this](core::CallContext& call, const TokenName& token) { return parts_.leases.Revoke(call, token); },
       [now](const store::LeaseRecord& lease, v1::Lease& out) { ToProto(lease, now(), out); });

@@ -4,7 +4,7 @@
 
 #include <absl/time/time.h>
 
-#include "lmbroker/v1/operator_service.grpc.pb.h"
+#include "lmbroker/v1/operator_service.pb.h"
 #include "service/audit/audit_log.h"
 #include "service/core/custody.h"
 #include "service/core/key_keeper.h"
@@ -14,14 +14,14 @@
 #include "service/http/portal_client.h"
 #include "service/portal/budgets.h"
 #include "service/portal/portal_health.h"
-#include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
+#include "service/rpc/method.h"
 #include "service/store/store.h"
 
 namespace lmbroker::rpc {
 
 // OperatorService: how the broker is doing, from those who know; whether it has its keys; the leases of its tokens.
-class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v1::OperatorService::AsyncService> {
+class OperatorService final {
  public:
   struct Parts {
     std::string version;
@@ -40,14 +40,13 @@ class OperatorService final : public v1::OperatorService::WithRawMethod_Unseal<v
 
   OperatorService(Edge& edge, Parts parts) : edge_(edge), parts_(std::move(parts)) {}
 
-  // Takes calls from `queue` from now on; once, when the server runs.
-  void TakeCalls(CallQueue& queue);
+  void AddTo(Methods& methods);
 
  private:
   v1::GetStatusResponse Status() const;
   absl::Status SealNow(core::CallContext& call);
   void WritePortals(v1::GetStatusResponse& out) const;
-  void TakeLeaseCalls(CallQueue& queue);
+  void AddLeases(Methods& methods);
   void WriteCredentials(v1::GetStatusResponse& out) const;
   v1::PortalStatus::MasterState MasterStateOf(const std::optional<CredentialName>& master) const;
 

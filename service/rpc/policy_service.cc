@@ -15,25 +15,25 @@ constexpr auto kWrite = [](auto value, auto& response) { ToProto(std::move(value
 
 }  // namespace
 
-void PolicyService::TakeCalls(CallQueue& queue) {
-  Serve(
-      edge_, queue, *this, &PolicyService::RequestExplainAccess, "/lmbroker.v1.PolicyService/ExplainAccess", kParse,
+void PolicyService::AddTo(Methods& methods) {
+  Serve<v1::ExplainAccessRequest, v1::ExplainAccessResponse>(
+      methods, edge_, "/lmbroker.v1.PolicyService/ExplainAccess", kParse,
       [this](core::CallContext& call, const core::AccessQuestion& question) {
         return questions_.Explain(call, question);
       },
       kWrite);
-  Serve(
-      edge_, queue, *this, &PolicyService::RequestExplainSignature, "/lmbroker.v1.PolicyService/ExplainSignature",
+  Serve<v1::ExplainSignatureRequest, v1::ExplainSignatureResponse>(
+      methods, edge_, "/lmbroker.v1.PolicyService/ExplainSignature",
       [this](const v1::ExplainSignatureRequest& request) { return FromProto(request, limits_); },
       [this](core::CallContext& call, const core::ForwardCall& asked) {
         return questions_.ExplainSignature(call, asked);
       },
       kWrite);
-  Serve(
-      edge_, queue, *this, &PolicyService::RequestDiffPolicy, "/lmbroker.v1.PolicyService/DiffPolicy", kParse,
+  Serve<v1::DiffPolicyRequest, v1::DiffPolicyResponse>(
+      methods, edge_, "/lmbroker.v1.PolicyService/DiffPolicy", kParse,
       [this](core::CallContext& call, const std::string& yaml) { return questions_.Diff(call, yaml); }, kWrite);
-  Serve(
-      edge_, queue, *this, &PolicyService::RequestListGrants, "/lmbroker.v1.PolicyService/ListGrants", kParse,
+  Serve<v1::ListGrantsRequest, v1::ListGrantsResponse>(
+      methods, edge_, "/lmbroker.v1.PolicyService/ListGrants", kParse,
       [this](core::CallContext& call, const std::string& caller) { return questions_.Grants(call, caller); }, kWrite);
 }
 

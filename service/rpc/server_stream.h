@@ -6,23 +6,22 @@
 
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
-#include <grpcpp/support/async_stream.h>
 
 #include "service/base/task.h"
-#include "service/rpc/queued_call.h"
+#include "service/rpc/served_call.h"
 
 namespace lmbroker::rpc {
 
-// Where a streaming handler writes its messages, one after the other. On the queue's thread.
+// Where a streaming handler writes its messages, one after the other. On the loop's thread.
 template <class Message>
 class MessageStream {
  public:
-  // Told when gRPC has room for the next message; false: the caller has left, and no other will go out.
+  // Told when there is room for the next message; false: the caller has left, and no other will go out.
   using Done = absl::AnyInvocable<void(bool)>;
 
   // Not before the one before is done.
@@ -32,51 +31,69 @@ class MessageStream {
   ~MessageStream() = default;
 };
 
-template <class Method, class Response>
-class StreamCall final : public QueuedCall<StreamCall<Method, Response>, Method>, private MessageStream<Response> {
-  using Base = QueuedCall<StreamCall<Method, Response>, Method>;
+template <class RequestType, class ResponseType, class Parse, class Run>
+class StreamMethod final : public Method {
+ public:
+  using Request = RequestType;
+  using Response = ResponseType;
+  using Input = typename std::invoke_result_t<Parse, Request&>::value_type;
+
+  StreamMethod(Edge& to, std::string_view path, Parse parsing, Run running)
+      : edge(to), name(path), parse(std::move(parsing)), run(std::move(running)) {}
+
+  GrpcCall& Open(Wire& wire, h2::Stream& stream, Incoming incoming) override;
+
+  Edge& edge;
+  const std::string_view name;
+  const Parse parse;
+  const Run run;
+};
+
+template <class Description>
+class StreamCall final : public ServedCall<StreamCall<Description>, Description>,
+                         private MessageStream<typename Description::Response> {
+  using Base = ServedCall<StreamCall<Description>, Description>;
+  using Response = typename Description::Response;
   using Done = typename MessageStream<Response>::Done;
   friend Base;
+  friend Description;
 
-  explicit StreamCall(std::shared_ptr<const Method> method) : Base(std::move(method)) {}
-  ~StreamCall() = default;
+  StreamCall(const Description& description, Wire& wire, h2::Stream& stream, Incoming incoming)
+      : Base(description, wire, stream, std::move(incoming)) {}
 
-  void Work(typename Method::Input input) {
-    this->AbandonAfterDeadline();
-    Start(this->method().run(this->call().context(), std::move(input), static_cast<MessageStream<Response>&>(*this)),
-          [this](const absl::Status& status) { this->Conclude(status); });
+  void Work(typename Description::Input input) {
+    absl::AnyInvocable<void(absl::Status)> done = [this](const absl::Status& status) { this->Conclude(status); };
+    auto& messages = static_cast<MessageStream<Response>&>(*this);
+    Start(this->description().run(this->call().context(), std::move(input), messages), std::move(done));
   }
 
   void Write(const Response& message, Done done) override {
     done_ = std::move(done);
-    this->responder().Write(message, on_written_.tag());
+    if (this->stream() == nullptr) return Told(false);
+    this->Send(Framed(message));
   }
-  void OnWritten(bool ok) {
-    Done done = std::exchange(done_, nullptr);
-    done(ok);
+  bool EndsWithDeadline() const override { return true; }
+  void OnRoom() override { Told(true); }
+  void OnLeft() { Told(false); }
+  void Told(bool ok) {
+    if (Done done = std::exchange(done_, nullptr); done != nullptr) done(ok);
   }
 
-  void Answer(const grpc::Status& status) { this->responder().Finish(status, this->finished_tag()); }
+  void Answer(const WireStatus& status) { this->Finish(status); }
 
   Done done_;
-  EventOf<StreamCall, &StreamCall::OnWritten> on_written_{*this};
 };
 
-// Serves one server-streaming RPC of `service` from `queue`. `request_next` is the service's generated Request… method.
-template <class Service, class Base, class Request, class Response, class Parse, class Run>
-void ServeStream(Edge& edge, CallQueue& queue, Service& service,
-                 void (Base::*request_next)(grpc::ServerContext*, Request*, grpc::ServerAsyncWriter<Response>*,
-                                            grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-                 std::string_view name, Parse parse, Run run, int awaited = kAwaitedRare) {
-  using Responder = grpc::ServerAsyncWriter<Response>;
-  const auto take = [&service, request_next](grpc::ServerContext* context, Request* request, Responder* responder,
-                                             grpc::ServerCompletionQueue* from, void* tag) {
-    (service.*request_next)(context, request, responder, from, from, tag);
-  };
-  using Method = RpcMethod<Request, Responder, decltype(take), Parse, Run, std::monostate>;
-  const std::shared_ptr<const Method> method(
-      new Method{edge, queue, name, take, std::move(parse), std::move(run), std::monostate{}});
-  for (int i = 0; i < awaited; ++i) StreamCall<Method, Response>::Await(method);
+template <class RequestType, class ResponseType, class Parse, class Run>
+GrpcCall& StreamMethod<RequestType, ResponseType, Parse, Run>::Open(Wire& wire, h2::Stream& stream, Incoming incoming) {
+  return *new StreamCall<StreamMethod>(*this, wire, stream, std::move(incoming));
+}
+
+// Serves one server-streaming RPC. `path` as in the method table.
+template <class Request, class Response, class Parse, class Run>
+void ServeStream(Methods& methods, Edge& edge, std::string_view path, Parse parse, Run run) {
+  methods.Add(path, std::make_unique<StreamMethod<Request, Response, Parse, Run>>(edge, path, std::move(parse),
+                                                                                  std::move(run)));
 }
 
 }  // namespace lmbroker::rpc

@@ -29,11 +29,12 @@ std::string_view CodeName(absl::StatusCode code) {
   return index < kCodeNames.size() ? kCodeNames.at(index) : "UNKNOWN";
 }
 
-grpc::Status ToGrpc(const absl::Status& status, std::string_view request_id) {
-  if (status.ok()) return grpc::Status::OK;
-  if (absl::IsCancelled(status)) return {grpc::StatusCode::CANCELLED, std::string(status.message())};
+WireStatus ToWire(const absl::Status& status, std::string_view request_id) {
+  if (status.ok()) return {};
+  if (absl::IsCancelled(status))
+    return {.code = static_cast<int>(status.code()), .message = std::string(status.message())};
   if (!ReasonOf(status).has_value()) {
-    return ToGrpc(Refuse(Reason::kInternal, fmt::format("The broker failed; report request id {}.", request_id)),
+    return ToWire(Refuse(Reason::kInternal, fmt::format("The broker failed; report request id {}.", request_id)),
                   request_id);
   }
   google::rpc::Status details;
@@ -47,7 +48,7 @@ grpc::Status ToGrpc(const absl::Status& status, std::string_view request_id) {
   google::rpc::RequestInfo request;
   request.set_request_id(std::string(request_id));
   details.add_details()->PackFrom(request);
-  return {static_cast<grpc::StatusCode>(status.code()), details.message(), details.SerializeAsString()};
+  return {.code = details.code(), .message = details.message(), .details = details.SerializeAsString()};
 }
 
 }  // namespace lmbroker::rpc

@@ -15,35 +15,35 @@ constexpr auto kParseName = [](const auto& request) { return TokenName::Parse(re
 
 }  // namespace
 
-void TokenService::TakeCalls(CallQueue& queue) {
-  Serve(
-      edge_, queue, *this, &TokenService::RequestCreateToken, "/lmbroker.v1.TokenService/CreateToken", kParse,
+void TokenService::AddTo(Methods& methods) {
+  Serve<v1::CreateTokenRequest, v1::CreateTokenResponse>(
+      methods, edge_, "/lmbroker.v1.TokenService/CreateToken", kParse,
       [this](core::CallContext& call, core::NewToken wanted) { return parts_.create.Create(call, std::move(wanted)); },
       kWrite);
-  Serve(
-      edge_, queue, *this, &TokenService::RequestGetToken, "/lmbroker.v1.TokenService/GetToken", kParseName,
+  Serve<v1::GetTokenRequest, v1::Token>(
+      methods, edge_, "/lmbroker.v1.TokenService/GetToken", kParseName,
       [this](core::CallContext& call, const TokenName& name) { return parts_.admin.Get(call, name); }, kWrite);
-  Serve(
-      edge_, queue, *this, &TokenService::RequestListTokens, "/lmbroker.v1.TokenService/ListTokens", kParse,
+  Serve<v1::ListTokensRequest, v1::ListTokensResponse>(
+      methods, edge_, "/lmbroker.v1.TokenService/ListTokens", kParse,
       [this](core::CallContext& call, const core::TokenQuery& query) { return parts_.list.List(call, query); }, kWrite);
-  Serve(
-      edge_, queue, *this, &TokenService::RequestUpdateToken, "/lmbroker.v1.TokenService/UpdateToken", kParse,
+  Serve<v1::UpdateTokenRequest, v1::Token>(
+      methods, edge_, "/lmbroker.v1.TokenService/UpdateToken", kParse,
       [this](core::CallContext& call, const core::NoteUpdate& update) { return parts_.admin.UpdateNote(call, update); },
       kWrite);
-  Serve(
-      edge_, queue, *this, &TokenService::RequestToggleToken, "/lmbroker.v1.TokenService/ToggleToken", kParse,
+  Serve<v1::ToggleTokenRequest, v1::Token>(
+      methods, edge_, "/lmbroker.v1.TokenService/ToggleToken", kParse,
       [this](core::CallContext& call, const ToggleRequest& toggle) {
         return parts_.admin.Toggle(call, toggle.name, toggle.status);
       },
       kWrite);
-  Serve(
-      edge_, queue, *this, &TokenService::RequestRotateToken, "/lmbroker.v1.TokenService/RotateToken", kParse,
+  Serve<v1::RotateTokenRequest, v1::RotateTokenResponse>(
+      methods, edge_, "/lmbroker.v1.TokenService/RotateToken", kParse,
       [this](core::CallContext& call, const core::TokenRotation& rotation) {
         return parts_.rotator.RotateToken(call, rotation);
       },
       kWrite);
-  Serve(
-      edge_, queue, *this, &TokenService::RequestDeleteToken, "/lmbroker.v1.TokenService/DeleteToken", kParseName,
+  Serve<v1::DeleteTokenRequest, google::protobuf::Empty>(
+      methods, edge_, "/lmbroker.v1.TokenService/DeleteToken", kParseName,
       [this](core::CallContext& call, const TokenName& name) { return Done(parts_.admin.Delete(call, name)); },
       kWriteNothing);
 }

@@ -1,17 +1,17 @@
 #pragma once
 
-#include "lmbroker/v1/token_service.grpc.pb.h"
+#include "lmbroker/v1/token_service.pb.h"
 #include "service/core/rotator.h"
 #include "service/core/token_admin.h"
 #include "service/core/token_create.h"
 #include "service/core/token_list.h"
-#include "service/rpc/call_queue.h"
 #include "service/rpc/edge.h"
+#include "service/rpc/method.h"
 
 namespace lmbroker::rpc {
 
 // TokenService over the token operations of the core.
-class TokenService final : public v1::TokenService::AsyncService {
+class TokenService final {
  public:
   struct Parts {
     core::TokenCreate& create;
@@ -22,8 +22,7 @@ class TokenService final : public v1::TokenService::AsyncService {
 
   TokenService(Edge& edge, const Parts& parts) : edge_(edge), parts_(parts) {}
 
-  // Takes calls from `queue` from now on; once, when the server runs.
-  void TakeCalls(CallQueue& queue);
+  void AddTo(Methods& methods);
 
  private:
   Edge& edge_;

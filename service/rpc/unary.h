@@ -13,61 +13,84 @@
 #include <utility>
 #include <variant>
 
+#include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
-#include <grpcpp/support/async_unary_call.h>
 
 #include "service/base/error.h"
 #include "service/base/task.h"
-#include "service/rpc/queued_call.h"
+#include "service/rpc/served_call.h"
 
 namespace lmbroker::rpc {
 
-template <class Method, class Response>
-class UnaryCall final : public QueuedCall<UnaryCall<Method, Response>, Method> {
-  using Base = QueuedCall<UnaryCall<Method, Response>, Method>;
+template <class RequestType, class ResponseType, class Parse, class Run, class Write>
+class UnaryMethod final : public Method {
+ public:
+  using Request = RequestType;
+  using Response = ResponseType;
+  using Input = typename std::invoke_result_t<Parse, Request&>::value_type;
+
+  UnaryMethod(Edge& to, std::string_view path, Parse parsing, Run running, Write writing)
+      : edge(to), name(path), parse(std::move(parsing)), run(std::move(running)), write(std::move(writing)) {}
+
+  GrpcCall& Open(Wire& wire, h2::Stream& stream, Incoming incoming) override;
+
+  Edge& edge;
+  const std::string_view name;
+  const Parse parse;
+  const Run run;
+  const Write write;
+};
+
+template <class Description>
+class UnaryCall final : public ServedCall<UnaryCall<Description>, Description> {
+  using Base = ServedCall<UnaryCall<Description>, Description>;
   friend Base;
+  friend Description;
 
-  explicit UnaryCall(std::shared_ptr<const Method> method) : Base(std::move(method)) {}
-  ~UnaryCall() = default;
+  UnaryCall(const Description& description, Wire& wire, h2::Stream& stream, Incoming incoming)
+      : Base(description, wire, stream, std::move(incoming)) {}
 
-  void Work(typename Method::Input input) {
-    const auto& run = this->method().run;
-    using Result = std::invoke_result_t<decltype(run), core::CallContext&, typename Method::Input>;
+  void Work(typename Description::Input input) {
+    const auto& run = this->description().run;
+    using Result = std::invoke_result_t<decltype(run), core::CallContext&, typename Description::Input>;
     if constexpr (requires { typename Result::promise_type; }) {
-      Start(run(this->call().context(), std::move(input)),
-            [this](auto output) { this->ConcludeWith(std::move(output)); });
+      using Outcome = decltype(std::declval<Result&>().await_resume());
+      absl::AnyInvocable<void(Outcome)> done = [this](Outcome output) { this->ConcludeWith(std::move(output)); };
+      Start(run(this->call().context(), std::move(input)), std::move(done));
     } else {
       const bool accepted = this->call().workers().TryPost([this, &run, ready = std::move(input)]() mutable {
         this->ConcludeWith(run(this->call().context(), std::move(ready)));
       });
       if (accepted) return;
-      this->Conclude(Refuse(Reason::kQueueFull, "The broker's queue for administration is full; try again later.",
-                            {.retry_after = absl::Seconds(1)}));
+      this->Conclude(lmbroker::Refuse(Reason::kQueueFull,
+                                      "The broker's queue for administration is full; try again later.",
+                                      {.retry_after = absl::Seconds(1)}));
     }
   }
 
   template <class Output>
   void ConcludeWith(absl::StatusOr<Output> output) {
     const absl::Status status = output.status();
-    if (status.ok()) this->method().write(*std::move(output), response_);
+    if (status.ok()) this->description().write(*std::move(output), response_);
     this->Conclude(status);
   }
 
-  void Answer(const grpc::Status& status) {
+  void Answer(const WireStatus& status) {
     if (status.ok()) {
-      if (this->call().context().memory.bytes() > kReadAtOnce) this->AbandonAfterDeadline();
-      const Response response = std::move(response_);  // gRPC makes a copy: a large answer is not to be held twice
-      this->responder().Finish(response, status, this->finished_tag());
-    } else {
-      this->responder().FinishWithError(status, this->finished_tag());
+      const auto response = std::move(response_);  // a large answer is not to be held twice
+      this->Send(Framed(response));
     }
+    this->Finish(status);
   }
 
-  // What HTTP/2 takes of an answer whether its caller reads or not.
-  static constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
-
-  Response response_;
+  typename Description::Response response_;
 };
+
+template <class RequestType, class ResponseType, class Parse, class Run, class Write>
+GrpcCall& UnaryMethod<RequestType, ResponseType, Parse, Run, Write>::Open(Wire& wire, h2::Stream& stream,
+                                                                          Incoming incoming) {
+  return *new UnaryCall<UnaryMethod>(*this, wire, stream, std::move(incoming));
+}
 
 // For work that has no answer but its success.
 inline absl::StatusOr<std::monostate> Done(const absl::Status& status) {
@@ -76,21 +99,11 @@ inline absl::StatusOr<std::monostate> Done(const absl::Status& status) {
 }
 inline constexpr auto kWriteNothing = [](std::monostate, auto&) {};
 
-// Serves one unary RPC of `service` from `queue`. `request_next` is the service's generated Request… method.
-template <class Service, class Base, class Request, class Response, class Parse, class Run, class Write>
-void Serve(Edge& edge, CallQueue& queue, Service& service,
-           void (Base::*request_next)(grpc::ServerContext*, Request*, grpc::ServerAsyncResponseWriter<Response>*,
-                                      grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*),
-           std::string_view name, Parse parse, Run run, Write write, int awaited = kAwaitedRare) {
-  using Responder = grpc::ServerAsyncResponseWriter<Response>;
-  const auto take = [&service, request_next](grpc::ServerContext* context, Request* request, Responder* responder,
-                                             grpc::ServerCompletionQueue* from, void* tag) {
-    (service.*request_next)(context, request, responder, from, from, tag);
-  };
-  using Method = RpcMethod<Request, Responder, decltype(take), Parse, Run, Write>;
-  const std::shared_ptr<const Method> method(
-      new Method{edge, queue, name, take, std::move(parse), std::move(run), std::move(write)});
-  for (int i = 0; i < awaited; ++i) UnaryCall<Method, Response>::Await(method);
+// Serves one unary RPC. `path` as in the method table.
+template <class Request, class Response, class Parse, class Run, class Write>
+void Serve(Methods& methods, Edge& edge, std::string_view path, Parse parse, Run run, Write write) {
+  methods.Add(path, std::make_unique<UnaryMethod<Request, Response, Parse, Run, Write>>(
+                        edge, path, std::move(parse), std::move(run), std::move(write)));
 }
 
 }  // namespace lmbroker::rpc

@@ -1,6 +1,6 @@
 // A bare gRPC server: what a call costs that gRPC carries and nobody looks at. Forward answers with the body that it
 // was sent, or with an error and as many bytes of details as a refusal of the broker has, when the path is /refused. It
-// has the broker's TLS, channel arguments, allocator and number of threads, and nothing else of it.
+// has the broker's TLS, allocator and number of threads, and nothing else of it.
 //
 //   bench_echo CERTIFICATE KEY CLIENT_CA      prints its port
 

@@ -40,7 +40,7 @@ class Limits:
         self.pairs.append(int(done[0]))
         self.pair_cpu.append(float(done[2]))
 
-    def floor(self, nginx_cpu):
+    def echo_to_nginx(self, nginx_cpu):
         """gRPC alone ÷ nginx, for the same call."""
         return [mine / its for mine, its in zip(self.echo_cpu, nginx_cpu)]
 

@@ -45,9 +45,9 @@ def report(options, rows, limits):
     for row in rows:
         row.report()
     print(NO_ROW_WITHOUT)
-    floor = limits.floor(rows[1].cpu["nginx"])
+    echo = limits.echo_to_nginx(rows[1].cpu["nginx"])
     print(f"bare gRPC with the ingest POST's message: CPU {spread(limits.echo_cpu, 0)} µs,"
-          f" ÷ nginx {spread(floor, 2)}: the floor")
+          f" ÷ nginx {spread(echo, 2)}")
     print(f"refusals: {spread(limits.refusals, 0)}/s; bare gRPC echo of the same message:"
           f" {spread(limits.echo_rate, 0)}/s, and {spread(limits.echo_refusals, 0)}/s when it answers with an error")
     print(f"audit: {spread(limits.pairs, 0)} pairs/s of 64 callers, CPU of a pair {spread(limits.pair_cpu, 1)} µs")
@@ -57,7 +57,7 @@ def named_values(rows, limits, growth):
     get, ingest, management = rows
     middle = statistics.median
     return {
-        "ratio_echo_ingest": middle(limits.floor(ingest.cpu["nginx"])),
+        "ratio_echo_ingest": middle(limits.echo_to_nginx(ingest.cpu["nginx"])),
         "audit_pairs_per_second": middle(limits.pairs),
         "fdatasync_ms": middle(management.sync) / 1000,
         "added_p50_ingest_ms": middle(ingest.added(ingest.idle)),

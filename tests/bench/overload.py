@@ -17,8 +17,8 @@ TIMES = 10
 CONNECTIONS = 40
 MEMORY_MIB = 64
 BODY_KIB = 512
-# Of bodies in `MEMORY_MIB`, gRPC's quarter (at least twice the largest message), and what else a process needs for these
-# calls and connections.
+# Of bodies in `MEMORY_MIB`, the quarter for requests that are not whole (at least twice the largest message), and what
+# else a process needs for these calls and connections.
 MEMORY_LIMIT_MIB = MEMORY_MIB + max(MEMORY_MIB // 4, 2 * (1 + 4)) + 32
 BODIES_A_SECOND = 20  # nginx-overload.conf
 

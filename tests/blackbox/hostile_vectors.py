@@ -18,7 +18,7 @@ TOKEN = f"{READER}/tokens/1000"
 
 @dataclass(frozen=True)
 class Vector:
-    """One call. No reason: gRPC itself cannot read it, and no code of ours answers."""
+    """One call, and the reason for which it is refused."""
 
     reason: str
     who: str
@@ -134,9 +134,9 @@ def forms() -> Iterator[Vector]:
     # An allowed caller's request that is not UTF-8 where protobuf wants it is not even read.
     for number in (1, 2, 4, 5):
         good = b"".join(_string(each, text) for each, text in ((1, PORTAL), (4, "GET"), (5, ECHO)) if each != number)
-        yield Vector("", "writer", "ForwardService/Forward", raw=good + _bytes(number, b"/\xff\xc0\xaf"))
+        yield Vector("FIELD_INVALID", "writer", "ForwardService/Forward", raw=good + _bytes(number, b"/\xff\xc0\xaf"))
     for raw in (b"\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x05ab", b"\x2b" * 100):
-        yield Vector("", "writer", "ForwardService/Forward", raw=raw)
+        yield Vector("FIELD_INVALID", "writer", "ForwardService/Forward", raw=raw)
 
 
 # --- Names ----------------------------------------------------------------------------------------------

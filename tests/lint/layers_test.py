@@ -32,7 +32,7 @@ class PlantedTest(unittest.TestCase):
     def test_allowed_trees_pass(self):
         for files in (
             {"service/core/a.cc": '#include "service/core/a.h"\n#include "service/sign/b.h"\n#include <vector>\n'},
-            {"service/rpc/a.cc": "#include <grpcpp/grpcpp.h>\n#include <lmbroker/v1/token_service.grpc.pb.h>\n"},
+            {"service/rpc/a.cc": '#include <lmbroker/v1/token_service.pb.h>\n#include "grpc/health/v1/health.pb.h"\n'},
             {"service/portal/a.cc": "#include <lmbroker/v1/token.pb.h>\n"},
             {"service/main.cc": '#include "service/app/app.h"\n'},
             {"client/a.cc": '#include "client/a.h"\n#include "service/base/error.h"\n#include <grpcpp/channel.h>\n'},
@@ -46,10 +46,10 @@ class PlantedTest(unittest.TestCase):
             "a row above": {"service/base/a.h": '#include "service/core/b.h"\n'},
             "the same row": {"service/policy/a.h": '#include "service/identity/b.h"\n'},
             "spaces in the directive": {"service/base/a.h": '  #  include   "service/core/b.h"\n'},
-            "gRPC below the edge": {"service/core/a.cc": "#include <grpcpp/grpcpp.h>\n"},
-            "gRPC's C core below the edge": {"service/ops/a.cc": "#include <grpc/grpc.h>\n"},
+            "gRPC in the service": {"service/rpc/a.cc": "#include <grpcpp/grpcpp.h>\n"},
+            "gRPC's C core in the service": {"service/ops/a.cc": "#include <grpc/grpc.h>\n"},
             "gRPC in quotes": {"service/core/a.cc": '#include "grpcpp/grpcpp.h"\n'},
-            "a generated service below the edge": {"service/core/a.h": "#include <lmbroker/v1/x.grpc.pb.h>\n"},
+            "a generated service in the service": {"service/rpc/a.h": "#include <lmbroker/v1/x.grpc.pb.h>\n"},
             "client sees a room": {"client/a.cc": '#include "service/rpc/b.h"\n'},
             "a room sees client": {"service/app/a.cc": '#include "client/b.h"\n'},
             "a room sees tests": {"service/app/a.cc": '#include "tests/fakes/b.h"\n'},

@@ -1,13 +1,18 @@
 #include "service/app/listener_tls.h"
 
+#include <array>
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <absl/time/clock.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 
+#include "service/identity/pem.h"
 #include "tests/fakes/fake_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -16,9 +21,8 @@
 namespace lmbroker::app {
 namespace {
 
-using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 class ListenerTlsTest : public ::testing::Test {
  protected:
@@ -34,8 +38,19 @@ class ListenerTlsTest : public ::testing::Test {
     if (opened.ok()) tls_ = *std::move(opened);
     return opened.status();
   }
-  std::string Identity() const { return ReadFile(tls_->identity_path()); }
-  std::string Authorities() const { return ReadFile(tls_->authorities_path()); }
+  // The serial number of the certificate that is served.
+  std::string Identity() const { return identity::SerialOf(*SSL_CTX_get0_certificate(tls_->context().get())); }
+  // The names of the authorities that callers are told.
+  std::vector<std::string> Authorities() const {
+    const STACK_OF(X509_NAME)* const all = SSL_CTX_get_client_CA_list(tls_->context().get());
+    std::vector<std::string> names;
+    for (int i = 0; i < sk_X509_NAME_num(all); ++i) {
+      std::array<char, 64> name{};
+      X509_NAME_get_text_by_NID(sk_X509_NAME_value(all, i), NID_commonName, name.data(), name.size());
+      names.emplace_back(name.data());
+    }
+    return names;
+  }
 
   TempDir folder_;
   const TestCa ca_{"ca"};
@@ -48,12 +63,18 @@ class ListenerTlsTest : public ::testing::Test {
   std::unique_ptr<ListenerTls> tls_;
 };
 
-TEST_F(ListenerTlsTest, GrpcIsGivenCertificateAndKeyInOneFile) {
+TEST_F(ListenerTlsTest, WhatTheFilesHoldIsServed) {
   ASSERT_THAT(Open(), IsOk());
-  EXPECT_THAT(Identity(), AllOf(HasSubstr("BEGIN CERTIFICATE"), HasSubstr("PRIVATE KEY")));
-  EXPECT_LT(Identity().find("BEGIN CERTIFICATE"), Identity().find("PRIVATE KEY"));
-  EXPECT_EQ(Authorities(), ca_.root());
+  EXPECT_EQ(SSL_CTX_check_private_key(tls_->context().get()), 1);
+  EXPECT_THAT(Authorities(), ElementsAre("ca"));
+  EXPECT_EQ(SSL_CTX_get_verify_mode(tls_->context().get()), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
   EXPECT_EQ(tls_->error(), "");
+}
+
+TEST_F(ListenerTlsTest, WhereTokensCountACallerNeedsNoCertificate) {
+  config_.identity.kubernetes.emplace();
+  ASSERT_THAT(Open(), IsOk());
+  EXPECT_EQ(SSL_CTX_get_verify_mode(tls_->context().get()), SSL_VERIFY_PEER);
 }
 
 TEST_F(ListenerTlsTest, ANewPairIsTakenAndOthersAreNotReadAgain) {
@@ -84,9 +105,10 @@ TEST_F(ListenerTlsTest, APairThatDoesNotMatchKeepsTheOldOneUntilItDoes) {
 TEST_F(ListenerTlsTest, AKeyThatOthersMayReadIsNone) {
   ASSERT_THAT(Open(), IsOk());
   std::filesystem::permissions(config_.listen.key, std::filesystem::perms(0640));
+  const std::string before = Identity();
   tls_->Reload();
   EXPECT_THAT(tls_->error(), HasSubstr("0640"));
-  EXPECT_THAT(Identity(), HasSubstr("PRIVATE KEY"));  // the old one
+  EXPECT_EQ(Identity(), before);
 }
 
 TEST_F(ListenerTlsTest, AnythingBadAtTheStartIsAnError) {
@@ -99,24 +121,24 @@ TEST_F(ListenerTlsTest, ABundleWithABadCertificateIsBadAsAWhole) {
   const TestCa other("other");
   WriteFile(config_.listen.client_ca, ca_.root() + other.root().substr(0, 150));
   EXPECT_FALSE(tls_->Check());
-  EXPECT_EQ(Authorities(), ca_.root());
+  EXPECT_THAT(Authorities(), ElementsAre("ca"));
   WriteFile(config_.listen.client_ca, ca_.root() + other.root());
   EXPECT_TRUE(tls_->Check());
-  EXPECT_EQ(Authorities(), ca_.root() + other.root());
+  EXPECT_THAT(Authorities(), ElementsAre("ca", "other"));
 }
 
-TEST_F(ListenerTlsTest, WhatABundleHoldsBesideCertificatesIsNotHandedOn) {
+TEST_F(ListenerTlsTest, WhatABundleHoldsBesideCertificatesIsPassedOver) {
   WriteFile(config_.listen.client_ca, "a comment\n" + ca_.IssueServer("x").key + ca_.root());
   ASSERT_THAT(Open(), IsOk());
-  EXPECT_THAT(Authorities(), AllOf(Not(HasSubstr("PRIVATE KEY")), Not(HasSubstr("comment"))));
+  EXPECT_THAT(Authorities(), ElementsAre("ca"));
 }
 
-TEST_F(ListenerTlsTest, GrpcIsGivenEveryAuthorityAndEachCountsForItsDomainAlone) {
+TEST_F(ListenerTlsTest, EveryAuthorityLetsInAndEachCountsForItsDomainAlone) {
   const TestCa domain("domain");
   WriteFile(folder_ / "domain.crt", domain.root());
   config_.identity.trust_domains = {{"a.example", folder_ / "domain.crt"}};
   ASSERT_THAT(Open(), IsOk());
-  EXPECT_EQ(Authorities(), ca_.root() + domain.root());
+  EXPECT_THAT(Authorities(), ElementsAre("ca", "domain"));
   EXPECT_TRUE(standing_.matters());
   const std::string leaf = ca_.IssueClient("spiffe://a.example/x").certificate;
   EXPECT_THAT(

@@ -113,55 +113,14 @@ TEST_F(EventLoopTest, WatcherIsToldUntilUnwatched) {
   close(ends[1]);
 }
 
-// A thread with an event source of its own (here: a flag) that runs the turns of a loop which it has borrowed.
-class Borrower {
- public:
-  explicit Borrower(EventLoop& loop) : loop_(loop), thread_([this] { Run(); }) { borrowed_.get_future().wait(); }
-  ~Borrower() {
-    loop_.Post([this] { ending_ = true; });
-    thread_.join();
-  }
-  std::thread::id id() const { return thread_.get_id(); }
-  int sleeps() const { return sleeps_; }
-  int wakes() const { return wakes_; }
-  // What its own event source does.
-  void EndSleep() { woken_.release(); }
-
- private:
-  void Run() {
-    loop_.Lend([this] {
-      ++wakes_;
-      woken_.release();
-    });
-    borrowed_.set_value();
-    while (!ending_) {
-      if (loop_.Turn() || !loop_.MaySleep()) continue;
-      ++sleeps_;
-      woken_.acquire();
-      loop_.Awake();
-    }
-    loop_.TakeBack();
-  }
-
-  EventLoop& loop_;
-  std::promise<void> borrowed_;
-  std::counting_semaphore<> woken_{0};
-  std::atomic<int> sleeps_ = 0;
-  std::atomic<int> wakes_ = 0;
-  bool ending_ = false;  // on the borrower's thread
-  std::thread thread_;
-};
-
-TEST_F(EventLoopTest, LentLoopRunsOnTheBorrowersThread) {
-  const Borrower borrower(*loop_);
-  for (int i = 0; i < 1'000; ++i) {
-    std::promise<std::thread::id> thread;
-    loop_->Post([&] { thread.set_value(std::this_thread::get_id()); });
-    ASSERT_EQ(thread.get_future().get(), borrower.id());
-  }
+TEST_F(EventLoopTest, WorkKnowsThatItRunsOnTheLoop) {
+  std::promise<bool> inside;
+  loop_->Post([&] { inside.set_value(loop_->OnThread()); });
+  EXPECT_TRUE(inside.get_future().get());
+  EXPECT_FALSE(loop_->OnThread());
 }
 
-TEST_F(EventLoopTest, SleepingBorrowerIsWokenForASocket) {
+TEST_F(EventLoopTest, ASleepingLoopIsWokenForASocketEachTime) {
   std::array<int, 2> pipe{};
   ASSERT_EQ(pipe2(pipe.data(), O_NONBLOCK | O_CLOEXEC), 0);
   struct Reader final : EventLoop::Watcher {
@@ -171,64 +130,21 @@ TEST_F(EventLoopTest, SleepingBorrowerIsWokenForASocket) {
     }
     std::counting_semaphore<> came{0};
   } reader;
-  {
-    const Borrower borrower(*loop_);
-    loop_->Post([&] { loop_->Watch(pipe[0], EPOLLIN | EPOLLET, reader); });
-    for (int i = 0; i < 1'000; ++i) {
-      ASSERT_EQ(write(pipe[1], "x", 1), 1);
-      reader.came.acquire();
-    }
-    EXPECT_GT(borrower.sleeps(), 0);
-    loop_->Post([&] { loop_->Unwatch(pipe[0]); });
+  loop_->Post([&] { loop_->Watch(pipe[0], EPOLLIN | EPOLLET, reader); });
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_EQ(write(pipe[1], "x", 1), 1);
+    reader.came.acquire();
   }
+  loop_->Post([&] { loop_->Unwatch(pipe[0]); });
+  loop_.reset();
   close(pipe[0]);
   close(pipe[1]);
 }
 
-TEST_F(EventLoopTest, SleepingBorrowerIsWokenForATimer) {
-  const Borrower borrower(*loop_);
-  for (int i = 0; i < 20; ++i) {
-    std::promise<std::thread::id> thread;
-    const absl::Duration due = clock_.Monotonic() + absl::Milliseconds(3);
-    loop_->AddTimer(due, [&] { thread.set_value(std::this_thread::get_id()); });
-    EXPECT_EQ(thread.get_future().get(), borrower.id());
-    EXPECT_GE(clock_.Monotonic(), due);
-  }
-}
-
-// Its own thread is not woken for what it starts itself: that would cost more than the call.
-TEST_F(EventLoopTest, BorrowerThatIsAwakeIsNotWoken) {
-  Borrower borrower(*loop_);
-  std::promise<int> wakes;
-  loop_->Post([&] {
-    const int before = borrower.wakes();
-    for (int i = 0; i < 1'000; ++i) loop_->CancelTimer(loop_->AddTimer(clock_.Monotonic() + absl::Seconds(30), [] {}));
-    wakes.set_value(borrower.wakes() - before);
-  });
-  EXPECT_EQ(wakes.get_future().get(), 0);
-}
-
-TEST_F(EventLoopTest, BorrowerWhoseOwnSourceWokeItIsStillWokenTheNextTime) {
-  Borrower borrower(*loop_);
-  for (int i = 0; i < 1'000; ++i) {
-    borrower.EndSleep();
-    std::promise<void> ran;
-    loop_->Post([&] { ran.set_value(); });
-    ran.get_future().wait();
-  }
-}
-
-TEST_F(EventLoopTest, LoopThatWasTakenBackRunsOnItsOwnThread) {
-  for (int i = 0; i < 100; ++i) {
-    std::thread::id borrowed_by;
-    {
-      const Borrower borrower(*loop_);
-      borrowed_by = borrower.id();
-    }
-    std::promise<std::thread::id> thread;
-    loop_->Post([&] { thread.set_value(std::this_thread::get_id()); });
-    ASSERT_NE(thread.get_future().get(), borrowed_by);
-  }
+TEST_F(EventLoopTest, WorkThatPostsWorkSeesItRunInTheNextTurn) {
+  std::promise<int> ran;
+  loop_->Post([&] { loop_->Post([&] { loop_->Post([&] { ran.set_value(3); }); }); });
+  EXPECT_EQ(ran.get_future().get(), 3);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "service/base/error.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/test_pki.h"
 
 namespace lmbroker::identity {
 namespace {
@@ -23,9 +24,8 @@ TEST(IdentitiesOfTest, OneSpiffeUriIsTheIdentity) {
 }
 
 TEST(IdentitiesOfTest, SpiffeUriGoesBeforeDnsNamesAndOtherUris) {
-  const auto identities = IdentitiesOf({.uris = {"https://inventory.corp.example/", "spiffe://corp.example/a"},
-                                        .dns_names = {"ops.corp.example"},
-                                        .common_name = "root"});
+  const auto identities = IdentitiesOf(
+      {.uris = {"https://inventory.corp.example/", "spiffe://corp.example/a"}, .dns_names = {"ops.corp.example"}});
   ASSERT_THAT(identities, IsOk());
   EXPECT_THAT(*identities, ElementsAre("spiffe://corp.example/a"));
 }
@@ -60,8 +60,6 @@ const std::string kLabel(63, 'a');
 
 const std::vector<Hostile> kHostile = {
     {"Nothing", {}},
-    {"BareCommonName", {.common_name = "ops.corp.example"}},
-    {"CommonNameThatLooksLikeSpiffe", {.common_name = "spiffe://corp.example/ops"}},
     {"OnlyOtherUris", {.uris = {"https://ops.corp.example/", "urn:uuid:1"}}},
     {"TwoSpiffeUris", {.uris = {"spiffe://corp.example/a", "spiffe://corp.example/b"}}},
     {"SameSpiffeUriTwice", {.uris = {"spiffe://corp.example/a", "spiffe://corp.example/a"}}},
@@ -110,6 +108,35 @@ TEST(IdentitiesOfTest, RefusalShowsNoBytesOfTheCertificate) {
   const auto identities = IdentitiesOf({.dns_names = {"evil\x1b[31m.example"}});
   EXPECT_EQ(std::string(identities.status().message()).find("evil"), std::string::npos);
 }
+
+TEST(NamesOfTest, AreTheAlternativeNamesOfACertificateAndNotItsCommonName) {
+  const TestCa ca;
+  const auto names = NamesOf(ca.Issue({.common_name = "spiffe://corp.example/ops",
+                                       .dns = {"a.example", "b.example"},
+                                       .uris = {"spiffe://corp.example/a", "https://x.example/"},
+                                       .ips = {"10.0.0.1"}})
+                                 .certificate);
+  ASSERT_THAT(names, IsOk());
+  EXPECT_THAT(names->uris, ElementsAre("spiffe://corp.example/a", "https://x.example/"));
+  EXPECT_THAT(names->dns_names, ElementsAre("a.example", "b.example"));
+}
+
+TEST(NamesOfTest, ABareCommonNameIsNoName) {
+  const TestCa ca;
+  const auto names = NamesOf(ca.Issue({.common_name = "ops.corp.example"}).certificate);
+  ASSERT_THAT(names, IsOk());
+  EXPECT_TRUE(names->uris.empty() && names->dns_names.empty());
+  EXPECT_THAT(IdentitiesOf(*names), RefusedWith(Reason::kNoIdentity));
+}
+
+TEST(NamesOfTest, BytesBehindANulStayInTheName) {
+  const TestCa ca;
+  const auto names = NamesOf(ca.Issue({.dns = {"ops.corp.example\0.evil.example"s}}).certificate);
+  ASSERT_THAT(names, IsOk());
+  EXPECT_THAT(names->dns_names, ElementsAre("ops.corp.example\0.evil.example"s));
+}
+
+TEST(NamesOfTest, WhatIsNoCertificateHasNoNames) { EXPECT_THAT(NamesOf("nothing"), RefusedWith(Reason::kNoIdentity)); }
 
 }  // namespace
 }  // namespace lmbroker::identity

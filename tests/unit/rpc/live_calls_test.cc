@@ -12,8 +12,10 @@ class CountedCall final : public LiveCall {
  public:
   void JudgeAgain() override { ++judged; }
   void CutOff() override { ++cut; }
+  void Recall() override { ++recalled; }
   int judged = 0;
   int cut = 0;
+  int recalled = 0;
 };
 
 TEST(LiveCallsTest, EveryCallThatLivesIsFound) {
@@ -28,9 +30,11 @@ TEST(LiveCallsTest, EveryCallThatLivesIsFound) {
   calls.JudgeAgain();
   live.pop_back();
   calls.CutOff();
+  calls.Recall();
   for (const auto& call : live) {
     EXPECT_EQ(call->judged, 1);
     EXPECT_EQ(call->cut, 1);
+    EXPECT_EQ(call->recalled, 1);
   }
   live.clear();
   calls.JudgeAgain();

@@ -16,9 +16,9 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-google::rpc::Status DetailsOf(const grpc::Status& status) {
+google::rpc::Status DetailsOf(const WireStatus& status) {
   google::rpc::Status details;
-  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_TRUE(details.ParseFromString(status.details));
   return details;
 }
 
@@ -33,12 +33,12 @@ Message Find(const google::rpc::Status& details) {
 }
 
 TEST(StatusTest, RefusalCarriesReasonFieldRetryAndRequestId) {
-  const grpc::Status status =
-      ToGrpc(Refuse(Reason::kFieldInvalid, "`note` is too long.",
+  const WireStatus status =
+      ToWire(Refuse(Reason::kFieldInvalid, "`note` is too long.",
                     {.metadata = {{"limit", "1024"}}, .field = "token.note", .retry_after = absl::Milliseconds(1500)}),
              "id-1");
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(status.error_message(), "`note` is too long.");
+  EXPECT_EQ(status.code, 3);
+  EXPECT_EQ(status.message, "`note` is too long.");
   const google::rpc::Status details = DetailsOf(status);
   EXPECT_EQ(details.code(), 3);
   const auto info = Find<google::rpc::ErrorInfo>(details);
@@ -53,18 +53,18 @@ TEST(StatusTest, RefusalCarriesReasonFieldRetryAndRequestId) {
 }
 
 TEST(StatusTest, DefectTellsTheRequestIdAndNothingElse) {
-  const grpc::Status status = ToGrpc(absl::DataLossError("sqlite: /var/lib/x: key 17 is bad"), "id-2");
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
-  EXPECT_THAT(status.error_message(), HasSubstr("id-2"));
-  EXPECT_THAT(status.error_message(), Not(HasSubstr("sqlite")));
+  const WireStatus status = ToWire(absl::DataLossError("sqlite: /var/lib/x: key 17 is bad"), "id-2");
+  EXPECT_EQ(status.code, 13);
+  EXPECT_THAT(status.message, HasSubstr("id-2"));
+  EXPECT_THAT(status.message, Not(HasSubstr("sqlite")));
   EXPECT_EQ(Find<google::rpc::ErrorInfo>(DetailsOf(status)).reason(), "INTERNAL");
 }
 
 TEST(StatusTest, OkAndCancelledHaveNoDetails) {
-  EXPECT_TRUE(ToGrpc(absl::OkStatus(), "id").ok());
-  const grpc::Status status = ToGrpc(Cancelled(), "id");
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
-  EXPECT_TRUE(status.error_details().empty());
+  EXPECT_TRUE(ToWire(absl::OkStatus(), "id").ok());
+  const WireStatus status = ToWire(Cancelled(), "id");
+  EXPECT_EQ(status.code, 1);
+  EXPECT_TRUE(status.details.empty());
 }
 
 TEST(StatusTest, CodeNamesAreThoseOfGrpc) {
