@@ -51,7 +51,7 @@ void Connection::Tend(absl::Duration now) {
   if (now - stuck_since_ > kMostStuck) return Close();
   if (session_.streams() > 0 || written_ < out_.size()) return;
   socket_->Rest();
-  out_ = {};
+  std::string().swap(out_);
   written_ = 0;
 }
 

@@ -159,12 +159,6 @@ void Session::End() {
   Changed();
 }
 
-void Session::CutAll() {
-  for (const std::int32_t id : Ids()) {
-    if (Stream* const stream = Find(id); stream != nullptr) stream->Cut();
-  }
-}
-
 std::vector<std::int32_t> Session::Ids() const {
   std::vector<std::int32_t> ids;
   ids.reserve(streams_.size());

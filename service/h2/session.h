@@ -58,8 +58,6 @@ class Session {
   void End();
   // Takes every stream away from its handler: nobody is there any more.
   void Abandon();
-  // … and from its caller.
-  void CutAll();
   // Calls `visit(handler)` for each stream that has one.
   template <class Visit>
   void ForEach(Visit visit) {

@@ -56,10 +56,18 @@ TlsSocket::TlsSocket(Accepted accepted, TlsContext context)
   SSL_set_accept_state(tls_.get());
 }
 
+TlsSocket::~TlsSocket() {
+  if (sound_) SSL_shutdown(tls_.get());
+  ERR_clear_error();
+}
+
 TlsSocket::Progress TlsSocket::Shake() {
   ERR_clear_error();
   const int done = SSL_do_handshake(tls_.get());
-  if (done == 1) return SpeaksHttp2(tls_.get()) ? Progress::kDone : Progress::kFailed;
+  if (done == 1) {
+    sound_ = true;
+    return SpeaksHttp2(tls_.get()) ? Progress::kDone : Progress::kFailed;
+  }
   const int error = SSL_get_error(tls_.get(), done);
   ERR_clear_error();
   if (error == SSL_ERROR_WANT_READ) return Progress::kWantsToRead;
@@ -76,11 +84,13 @@ ssize_t TlsSocket::Write(std::string_view bytes) {
   return Result(SSL_write(tls_.get(), bytes.data(), SizeFor(bytes.size())));
 }
 
-ssize_t TlsSocket::Result(int count) const {
+ssize_t TlsSocket::Result(int count) {
   if (count > 0) return count;
   const int error = SSL_get_error(tls_.get(), count);
   ERR_clear_error();
-  return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? kNotNow : kOver;
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return kNotNow;
+  sound_ = error == SSL_ERROR_ZERO_RETURN;
+  return kOver;
 }
 
 std::string TlsSocket::PeerCertificate() const {

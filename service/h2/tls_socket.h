@@ -24,6 +24,10 @@ class TlsSocket {
   static constexpr ssize_t kOver = -1;
 
   TlsSocket(Accepted accepted, TlsContext context);
+  // Says good-bye if it can, so that the other side knows that nothing was cut off.
+  ~TlsSocket();
+  TlsSocket(const TlsSocket&) = delete;
+  TlsSocket& operator=(const TlsSocket&) = delete;
 
   int descriptor() const { return accepted_.socket.get(); }
 
@@ -46,11 +50,12 @@ class TlsSocket {
   std::string PeerChain() const;
 
  private:
-  ssize_t Result(int count) const;
+  ssize_t Result(int count);
 
   const TlsContext context_;
   const Accepted accepted_;
   crypto::OpensslPtr<SSL, SSL_free> tls_;
+  bool sound_ = false;  // the handshake is done, and nothing has failed
 };
 
 // "ipv4:127.0.0.1:40000" or "ipv6:[::1]:40000": the other end of a connected socket, in gRPC's form (naming.md); empty

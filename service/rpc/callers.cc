@@ -21,6 +21,8 @@ constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
 constexpr absl::Duration kNotice = absl::Milliseconds(250);
 // What calls have to end when their connection has come of age: more than any may take.
 constexpr absl::Duration kAgeGrace = absl::Minutes(6);
+// Calls that each connection may have, however many there are.
+constexpr std::size_t kLeastShare = 8;
 
 absl::StatusOr<std::vector<std::string>> IdentitiesOf(const std::string& certificate) {
   if (certificate.empty()) return std::vector<std::string>();
@@ -129,11 +131,16 @@ h2::StreamHandler& Callers::Route(Caller& caller, h2::Stream& stream, bool head_
   if (const auto problem = Problem(head, head_fits, incoming.timeout); problem.has_value()) return turn_away(*problem);
   Method* const method = methods_.Find(head.Find(":path"));
   if (method == nullptr) return turn_away(Says(absl::StatusCode::kUnimplemented, "The broker has no such method."));
-  if (wire_.calls >= options_.most_in_all) {
+  if (wire_.calls >= options_.most_in_all && HasItsShare(caller)) {
     caller.doomed = wire_.calls >= 2 * options_.most_in_all;
     return turn_away(ToWire(NoPlace(), ""));
   }
   return method->Open(wire_, stream, std::move(incoming));
+}
+
+// Whoever asks little is served, whatever others do.
+bool Callers::HasItsShare(const Caller& caller) const {
+  return caller.connection->session().streams() > std::max(kLeastShare, options_.most_in_all / callers_.size());
 }
 
 void Callers::TendSoon() {

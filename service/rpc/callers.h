@@ -24,10 +24,11 @@ namespace lmbroker::rpc {
 class Callers {
  public:
   struct Options {
-    std::size_t most_message = 0;   // bytes of one
-    std::size_t most_unread = 0;    // bytes of messages that have not come whole, in all
-    std::size_t most_calls = 0;     // on one connection at a time
-    std::size_t most_in_all = 0;    // calls, those included whose requests are not whole or whose answers are not read
+    std::size_t most_message = 0;  // bytes of one
+    std::size_t most_unread = 0;   // bytes of messages that have not come whole, in all
+    std::size_t most_calls = 0;    // on one connection at a time
+    std::size_t most_in_all =
+        0;  // calls, from their heads until their answers are read; beyond it, those go on that have few
     absl::Duration connection_age;  // then a caller is asked to make a new connection
   };
 
@@ -60,6 +61,7 @@ class Callers {
 
   void Admit(std::unique_ptr<h2::TlsSocket> socket, std::shared_ptr<const Peer> peer);
   h2::StreamHandler& Route(Caller& caller, h2::Stream& stream, bool head_fits);
+  bool HasItsShare(const Caller& caller) const;
   void Tend();
   void Tend(Caller& caller, absl::Duration now);
   void TendSoon();

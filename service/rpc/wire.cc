@@ -103,7 +103,7 @@ MessageCoding ParseMessageCoding(std::string_view value) {
 
 void MessageReader::Drop() {
   Wipe(message_.data(), message_.size());
-  message_ = {};
+  std::string().swap(message_);  // assigned to, it would keep its memory
   held_.TryResize(0);
 }
 

@@ -7,6 +7,7 @@ import unittest
 import urllib.request
 from collections import Counter
 
+import grpc
 from broker import wait_for
 from case import ECHO, ForwardCase
 from pki import pki
@@ -270,6 +271,34 @@ class ConnectionsTest(LimitsCase):
         wait_for("the end of the strangers", lambda: self.metric("lmbroker_connections") < 4)
         self.world.disconnect()
         self.assertEqual(self.world.forward("writer", "GET", ECHO + "/a").status, 200)
+
+
+class UnendingTest(LimitsCase):
+    """Calls that never end: watches of the health service, as many as one connection may have."""
+
+    CONFIG = {"listen": {"limits": {"in_flight": 8, "connections": 8}}}  # 24 calls at a time, of whatever kind
+
+    def watch(self, who):
+        path, request_type, reply_type = schema().method("grpc.health.v1.Health/Watch")
+        stub = self.world.channel(who).unary_stream(path, response_deserializer=reply_type.FromString)
+        call = stub(request_type().SerializeToString())
+        self.addCleanup(call.cancel)
+        return call
+
+    def test_law7_one_that_asks_without_end_keeps_nobody_out(self):
+        self.assertEqual(self.world.forward("writer", "GET", ECHO + "/a").status, 200)
+        outcomes = Counter()
+        for call in [self.watch("stranger") for _ in range(40)]:
+            try:
+                next(call)
+                outcomes["OK"] += 1
+            except grpc.RpcError as refused:
+                outcomes[refused.code().name] += 1
+        self.assertEqual(set(outcomes), {"OK", "RESOURCE_EXHAUSTED"})
+        self.assertGreaterEqual(outcomes["OK"], 12)
+        self.assertLessEqual(outcomes["OK"], 24)
+        for who in ("writer", "reader"):  # a connection that was there, and a new one
+            self.assertEqual(self.world.forward(who, "GET", ECHO + "/a").status, 200)
 
 
 if __name__ == "__main__":

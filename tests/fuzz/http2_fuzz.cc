@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "service/h2/session.h"
@@ -27,7 +28,7 @@ constexpr std::array kTrailers = {h2::Header{"grpc-status", "0"}};
 // What the first byte says.
 struct Way {
   enum class Answering { kAtOnce, kAtEnd, kEcho, kCut };
-  enum class Between { kNothing, kAnnounceEnd, kEnd, kCutAll };
+  enum class Between { kNothing, kAnnounceEnd, kEnd, kCut };
 
   explicit Way(char byte)
       : preface((byte & 1) != 0),
@@ -50,6 +51,9 @@ class Handler final : public h2::StreamHandler {
     if (answering_ == Way::Answering::kEcho) stream_.Begin(kHead);
   }
   bool closed() const { return closed_ == 1; }
+  void CutAnyway() {
+    if (!std::exchange(cut_, true)) stream_.Cut();
+  }
 
  private:
   void OnData(std::string_view bytes) override {
@@ -71,9 +75,7 @@ class Handler final : public h2::StreamHandler {
   void OnClosed() override { Require(++closed_ == 1, "a stream is closed once"); }
 
   void Cut() {
-    if (answering_ != Way::Answering::kCut || cut_) return;
-    cut_ = true;
-    stream_.Cut();
+    if (answering_ == Way::Answering::kCut) CutAnyway();
   }
 
   h2::Stream& stream_;
@@ -121,7 +123,8 @@ class Connection final : private h2::Session::Owner {
   void Act() {
     if (way_.between == Way::Between::kAnnounceEnd) session_.AnnounceEnd();
     if (way_.between == Way::Between::kEnd) session_.End();
-    if (way_.between == Way::Between::kCutAll) session_.CutAll();
+    if (way_.between != Way::Between::kCut) return;
+    session_.ForEach([](h2::StreamHandler& handler) { static_cast<Handler&>(handler).CutAnyway(); });
   }
 
   void RequireOpenHandlers() {

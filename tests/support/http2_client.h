@@ -290,6 +290,8 @@ class TlsClient {
     return record;
   }
   int socket() const { return socket_.get(); }
+  // Whether the server has said good-bye, and did not just go.
+  bool told_end() const { return (SSL_get_shutdown(tls_.get()) & SSL_RECEIVED_SHUTDOWN) != 0; }
   bool resumed() const { return SSL_session_reused(tls_.get()) == 1; }
   Resumable session() const { return Resumable(SSL_get1_session(tls_.get())); }
 

@@ -307,7 +307,7 @@ TEST_F(EagerClientTest, ACallerThatDoesNotReadIsNotWrittenToForEver) {
 
 TEST_F(EagerClientTest, ACallerThatDoesNotReadStillLosesItsStreamWhenItIsCut) {
   const std::int32_t id = AskAndNotRead();
-  OnLoop([this] { connection_->session().CutAll(); });
+  OnLoop([this] { handlers_.front()->stream->Cut(); });
   OnLoop([] {});  // what was to be flushed
   OnLoop([this] { EXPECT_EQ(handlers_.front()->closed, 1); });
   EXPECT_TRUE(TalkUntil([&] { return client_.answer(id).reset.has_value(); }));

@@ -53,18 +53,6 @@ TEST_F(SessionTest, ARequestOfAMegabyteComesWhole) {
   EXPECT_THAT(handler().told, ElementsAre("data", "end"));
 }
 
-TEST_F(SessionTest, AllStreamsCanBeCut) {
-  const std::int32_t first = Request("/watch");
-  const std::int32_t second = client_.Request(Http2Client::HeadFor("/sign"), "part", /*end=*/false);
-  Exchange();
-  session_->CutAll();
-  Exchange();
-  EXPECT_EQ(client_.answer(first).reset, NGHTTP2_CANCEL);
-  EXPECT_EQ(client_.answer(second).reset, NGHTTP2_CANCEL);
-  EXPECT_THAT(handler(0).told, ElementsAre("end", "closed"));
-  EXPECT_THAT(handler(1).told, ElementsAre("data", "closed"));
-}
-
 // gRPC's clients send the values that their callers gave them.
 TEST_F(SessionTest, AValueMayHaveSpacesAtItsEnds) {
   client_.Request(Http2Client::HeadFor("/sign", {{"x", " y "}}));

@@ -106,6 +106,13 @@ TEST_F(TlsTest, AnExpiredCertificateIsRefused) {
   EXPECT_FALSE(LetsIn(optional_, {.certificate = &expired}));
 }
 
+TEST_F(TlsTest, ItsEndIsNoEndOfTcpThatAnyoneOnTheWayCouldMake) {
+  ASSERT_TRUE(LetsIn(optional_, {}));
+  socket_.reset();
+  EXPECT_EQ(client_->Read(), "");
+  EXPECT_TRUE(client_->told_end());
+}
+
 TEST_F(TlsTest, WhoDoesNotSpeakHttp2IsRefused) { EXPECT_FALSE(LetsIn(optional_, {.protocol = "http/1.1"})); }
 
 TEST_F(TlsTest, WhoOffersNoProtocolIsRefused) { EXPECT_FALSE(LetsIn(optional_, {.protocol = ""})); }
