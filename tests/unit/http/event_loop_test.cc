@@ -130,12 +130,13 @@ TEST_F(EventLoopTest, ASleepingLoopIsWokenForASocketEachTime) {
     }
     std::counting_semaphore<> came{0};
   } reader;
-  loop_->Post([&] { loop_->Watch(pipe[0], EPOLLIN | EPOLLET, reader); });
+  EventLoop* const loop = loop_.get();
+  loop->Post([&] { loop->Watch(pipe[0], EPOLLIN | EPOLLET, reader); });
   for (int i = 0; i < 1'000; ++i) {
     ASSERT_EQ(write(pipe[1], "x", 1), 1);
     reader.came.acquire();
   }
-  loop_->Post([&] { loop_->Unwatch(pipe[0]); });
+  loop->Post([&] { loop->Unwatch(pipe[0]); });
   loop_.reset();
   close(pipe[0]);
   close(pipe[1]);
