@@ -75,10 +75,9 @@ void GrpcCall::OnEnd() {
   OnRequestEnd();
 }
 
-// The request is none that anyone could work on.
 void GrpcCall::Refuse(const absl::Status& status) {
   reader_.Drop();
-  Finish(ToWire(status, ""));
+  OnMalformed(status);
 }
 
 void GrpcCall::OnClosed() {

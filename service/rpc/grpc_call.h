@@ -46,6 +46,8 @@ class GrpcCall : public h2::StreamHandler {  // NOLINT(cppcoreguidelines-virtual
   virtual void OnMessage(std::string_view message) = 0;
   // No other message will come.
   virtual void OnRequestEnd() = 0;
+  // The request is none that anyone could work on; ends in Finish.
+  virtual void OnMalformed(const absl::Status& refusal) { Finish(ToWire(refusal, "")); }
   // Whether nothing comes of it after its deadline, even while it is being answered.
   virtual bool EndsWithDeadline() const { return false; }
   // What was sent is on its way, and there is room for more.

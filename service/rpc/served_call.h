@@ -77,11 +77,14 @@ class ServedCall : public GrpcCall, private CallStream {
     return input;
   }
 
-  // One that is no request at all is refused before it is a call.
   void Refuse(std::string_view problem) {
-    Finish(ToWire(
-        lmbroker::Refuse(Reason::kFieldInvalid, std::string("The request ").append(problem).append("; send one.")),
-        ""));
+    OnMalformed(lmbroker::Refuse(Reason::kFieldInvalid,
+                                 std::string("The request ").append(problem).append("; send one message.")));
+  }
+  // Audited like any other refusal.
+  void OnMalformed(const absl::Status& refusal) final {
+    call_.emplace(description_.edge, description_.name, incoming(), static_cast<CallStream&>(*this));
+    Conclude(refusal);
   }
 
   void AnswerAndRelease(const WireStatus& end) {

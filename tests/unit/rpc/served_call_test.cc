@@ -203,17 +203,19 @@ TEST_F(ServedCallTest, ARequestThatIsNoSuchMessageIsRefused) {
   EXPECT_EQ(audit_.records().back().reason, "FIELD_INVALID");
 }
 
-TEST_F(ServedCallTest, ARequestWithoutAMessageIsRefusedBeforeItIsACall) {
+TEST_F(ServedCallTest, ARequestWithoutAMessageIsRefusedAndAudited) {
   EXPECT_EQ(Refused(Ask(kAsync, "")), kInvalidArgument);
   EXPECT_EQ(Refused(Ask(kStream, "")), kInvalidArgument);
-  EXPECT_THAT(audit_.records(), IsEmpty());
+  EXPECT_EQ(audit_.records().size(), 4U);  // two pairs
+  EXPECT_EQ(audit_.records().back().reason, "FIELD_INVALID");
   EXPECT_EQ(calls(), 0U);
 }
 
-TEST_F(ServedCallTest, ARequestWithTwoMessagesIsRefusedBeforeItIsACall) {
+TEST_F(ServedCallTest, ARequestWithTwoMessagesIsRefusedAndAudited) {
   EXPECT_EQ(Refused(Ask(kAsync, Named("a") + Named("b"))), kInvalidArgument);
   EXPECT_EQ(Refused(Begin(kStream, Named("a") + Named("b"))), kInvalidArgument);
-  EXPECT_THAT(audit_.records(), IsEmpty());
+  EXPECT_EQ(audit_.records().size(), 4U);  // two pairs
+  EXPECT_EQ(audit_.records().back().reason, "FIELD_INVALID");
   EXPECT_EQ(calls(), 0U);
 }
 
