@@ -63,10 +63,18 @@ absl::Status NoPlace() {
                 {.retry_after = absl::Seconds(1)});
 }
 
+// "application/grpc", "application/grpc+proto"; not "application/grpc-web", which is another protocol.
+bool IsGrpc(std::string_view content_type) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!content_type.starts_with(kGrpc)) return false;
+  const std::string_view rest = content_type.substr(kGrpc.size());
+  return rest.empty() || rest.front() == '+' || rest.front() == ';';
+}
+
 // The HTTP status of what is not gRPC at all; nothing when it is.
 std::string_view HttpProblem(const h2::RequestHead& head) {
   if (head.Find(":method") != "POST") return "405";
-  return head.Find("content-type").starts_with("application/grpc") ? "" : "415";
+  return IsGrpc(head.Find("content-type")) ? "" : "415";
 }
 
 // A request that was answered at once: what else comes of it is of no interest.

@@ -27,8 +27,7 @@ class Callers {
     std::size_t most_message = 0;  // bytes of one
     std::size_t most_unread = 0;   // bytes of messages that have not come whole, in all
     std::size_t most_calls = 0;    // on one connection at a time
-    std::size_t most_in_all =
-        0;  // calls, from their heads until their answers are read; beyond it, those go on that have few
+    std::size_t most_in_all = 0;   // from their heads until their answers are read; beyond it those go on that have few
     absl::Duration connection_age;  // then a caller is asked to make a new connection
   };
 

@@ -1,10 +1,12 @@
 """What gRPC lets a client do on the wire, beyond one plain message."""
 
 import hashlib
+import subprocess
 import unittest
 
 import grpc
 from case import ECHO, ForwardCase
+from pki import pki
 from schema import refusal_of, schema
 from world import PORTAL
 
@@ -64,6 +66,28 @@ class WireTest(ForwardCase):
         refusal = self.refusal(lambda: self.stub()(self.request(), metadata=few * 4, timeout=30))
         self.assertEqual(refusal.code, "RESOURCE_EXHAUSTED")
         self.assertEqual(self.stub()(self.request(), timeout=30).status, 200)
+
+
+class NotGrpcTest(ForwardCase):
+    """HTTP/2 that is not gRPC, by a client that knows HTTP/2 only."""
+
+    def status_of(self, *arguments):
+        certificate, key = pki().pair("writer")
+        done = subprocess.run(
+            ["curl", "--silent", "--http2", "--max-time", "30", "--output", "/dev/null", "--write-out", "%{http_code}",
+             "--cacert", pki().ca, "--cert", certificate, "--key", key, *arguments,
+             f"https://{self.world.broker.address}/lmbroker.v1.ForwardService/Forward"],
+            check=True, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        return done.stdout
+
+    def test_what_is_not_grpc_is_told_so_in_http(self):
+        self.assertEqual(self.status_of(), "405")
+        for kind in ("application/json", "application/grpc-web", "application/grpcx", ""):
+            with self.subTest(kind=kind):
+                self.assertEqual(self.status_of("--data", "{}", "--header", f"content-type: {kind}"), "415")
+        self.assertEqual(self.status_of("--data", "", "--header", "content-type: application/grpc+proto"), "200")
+        self.assertEqual(self.sent(), [])
 
 
 if __name__ == "__main__":
