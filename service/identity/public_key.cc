@@ -124,7 +124,7 @@ bool PublicKey::Verify(std::string_view message, std::string_view signature) con
       "EVP_DigestVerifyInit");
   const bool good =
       EVP_DigestVerify(context.get(), Octets(signature), signature.size(), Octets(message), message.size()) == 1;
-  ERR_clear_error();  // gRPC's TLS may be next on this thread, and must not find our errors
+  ERR_clear_error();  // TLS may be next on this thread, and must not find our errors
   return good;
 }
 

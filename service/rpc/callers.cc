@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "service/base/error.h"
 #include "service/identity/certificate.h"
 
@@ -86,7 +84,7 @@ class TurnedAway final : public GrpcCall {
   void With(std::string_view http_status) { FinishBare(std::array{h2::Header{":status", http_status}}); }
 
  private:
-  void OnMessage(std::string_view) override {}
+  void OnMessage(std::string&) override {}
   void OnRequestEnd() override {}
   void OnGone() override { Release(); }
 };
@@ -135,14 +133,14 @@ h2::StreamHandler& Callers::Route(Caller& caller, h2::Stream& stream, bool head_
     call->With(answer);
     return *call;
   };
-  if (const std::string_view status = HttpProblem(head); head_fits && !status.empty()) return turn_away(status);
-  if (const auto problem = Problem(head, head_fits, incoming.timeout); problem.has_value()) return turn_away(*problem);
-  Method* const method = methods_.Find(head.Find(":path"));
-  if (method == nullptr) return turn_away(Says(absl::StatusCode::kUnimplemented, "The broker has no such method."));
   if (wire_.calls >= options_.most_in_all && HasItsShare(caller)) {
     caller.doomed = wire_.calls >= 2 * options_.most_in_all;
     return turn_away(ToWire(NoPlace(), ""));
   }
+  if (const std::string_view status = HttpProblem(head); head_fits && !status.empty()) return turn_away(status);
+  if (const auto problem = Problem(head, head_fits, incoming.timeout); problem.has_value()) return turn_away(*problem);
+  Method* const method = methods_.Find(head.Find(":path"));
+  if (method == nullptr) return turn_away(Says(absl::StatusCode::kUnimplemented, "The broker has no such method."));
   return method->Open(wire_, stream, std::move(incoming));
 }
 

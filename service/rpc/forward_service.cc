@@ -15,7 +15,7 @@
 namespace lmbroker::rpc {
 namespace {
 
-// What a stream holds of its reply at most: a buffer of the client's, a piece in the scrubber, a message that gRPC has.
+// What a stream holds of its reply at most: a buffer of the client's, a piece in the scrubber, a message on its way.
 constexpr std::size_t kStreamBytes = std::size_t{3} << 20;
 
 // The messages of ForwardStream.

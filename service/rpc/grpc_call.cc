@@ -26,15 +26,16 @@ std::vector<h2::Header> ToHeaders(const std::vector<std::pair<std::string, std::
   return headers;
 }
 
+// The whole answer, without a message.
+void AnswerWith(const WireStatus& status, h2::Stream& stream) {
+  const auto trailers = TrailersOf(status);
+  stream.Answer(ToHeaders(trailers, {kHead.begin(), kHead.end()}));
+}
+
 }  // namespace
 
 absl::Duration AllowedTime(const Incoming& incoming) {
   return std::clamp(incoming.timeout.value_or(kDefaultTime), absl::ZeroDuration(), kMostTime);
-}
-
-void AnswerWith(const WireStatus& status, h2::Stream& stream) {
-  const auto trailers = TrailersOf(status);
-  stream.Answer(ToHeaders(trailers, {kHead.begin(), kHead.end()}));
 }
 
 GrpcCall::GrpcCall(Wire& wire, h2::Stream& stream, Incoming incoming)

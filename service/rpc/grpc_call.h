@@ -42,8 +42,8 @@ class GrpcCall : public h2::StreamHandler {  // NOLINT(cppcoreguidelines-virtual
   GrpcCall(Wire& wire, h2::Stream& stream, Incoming incoming);
   virtual ~GrpcCall() { --wire_.calls; }
 
-  // A message has come. It is overwritten when this returns.
-  virtual void OnMessage(std::string_view message) = 0;
+  // A message has come. What is left of it when this returns is overwritten; whoever takes it does that, too.
+  virtual void OnMessage(std::string& message) = 0;
   // No other message will come.
   virtual void OnRequestEnd() = 0;
   // The request is none that anyone could work on; ends in Finish.
@@ -93,8 +93,5 @@ class GrpcCall : public h2::StreamHandler {  // NOLINT(cppcoreguidelines-virtual
 
 // How long a call may take: the caller's timeout, 30 s without one, 5 min at most.
 absl::Duration AllowedTime(const Incoming& incoming);
-
-// The whole answer of a call that nobody works on.
-void AnswerWith(const WireStatus& status, h2::Stream& stream);
 
 }  // namespace lmbroker::rpc

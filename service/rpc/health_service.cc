@@ -43,7 +43,7 @@ class HealthService::Check final : public GrpcCall {
       : GrpcCall(wire, stream, std::move(incoming)), health_(health) {}
 
  private:
-  void OnMessage(std::string_view message) override {
+  void OnMessage(std::string& message) override {
     request_.ParseFromArray(message.data(), static_cast<int>(message.size()));
   }
   void OnRequestEnd() override {
@@ -79,7 +79,7 @@ class HealthService::Watch final : public GrpcCall {
   }
 
  private:
-  void OnMessage(std::string_view message) override {
+  void OnMessage(std::string& message) override {
     request_.ParseFromArray(message.data(), static_cast<int>(message.size()));
   }
   void OnRequestEnd() override {

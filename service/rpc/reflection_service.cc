@@ -67,7 +67,7 @@ class ReflectionCall final : public GrpcCall {
       : GrpcCall(wire, stream, std::move(incoming)), service_(service) {}
 
  private:
-  void OnMessage(std::string_view message) override {
+  void OnMessage(std::string& message) override {
     ServerReflectionRequest question;
     if (!question.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
       return End(absl::StatusCode::kInvalidArgument, "The request is not the message that this method takes.");

@@ -3,13 +3,14 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <absl/status/statusor.h>
-#include <google/protobuf/message_lite.h>
 
 #include "service/base/error.h"
+#include "service/base/secret.h"
 #include "service/base/status_macros.h"
 #include "service/rpc/edge.h"
 #include "service/rpc/grpc_call.h"
@@ -26,6 +27,8 @@ namespace lmbroker::rpc {
 template <class Derived, class Description>
 class ServedCall : public GrpcCall, private CallStream {
  protected:
+  ~ServedCall() override { Forget(); }
+
   // The caller has left; for who waits for something else than the call's stop token.
   void OnLeft() {}
 
@@ -47,10 +50,9 @@ class ServedCall : public GrpcCall, private CallStream {
 
   Derived& derived() { return static_cast<Derived&>(*this); }
 
-  void OnMessage(std::string_view message) final {
+  void OnMessage(std::string& message) final {
     if (std::exchange(has_message_, true)) return Refuse("has a second message");
-    message_bytes_ = message.size();
-    parsed_ = request_.ParseFromArray(message.data(), static_cast<int>(message.size()));
+    message_.swap(message);
   }
 
   void OnRequestEnd() final {
@@ -66,8 +68,10 @@ class ServedCall : public GrpcCall, private CallStream {
 
   absl::StatusOr<typename Description::Input> Prepare() {
     RETURN_IF_ERROR(call().Admit());
-    RETURN_IF_ERROR(call().HoldRequest(message_bytes_));
-    if (!parsed_) {
+    RETURN_IF_ERROR(call().HoldRequest(message_.size()));
+    const bool parsed = request_.ParseFromString(message_);
+    Forget();
+    if (!parsed) {
       return lmbroker::Refuse(Reason::kFieldInvalid,
                               "The request is not the message that this method takes; send that.");
     }
@@ -87,6 +91,11 @@ class ServedCall : public GrpcCall, private CallStream {
     Conclude(refusal);
   }
 
+  void Forget() {
+    Wipe(message_.data(), message_.size());
+    std::string().swap(message_);
+  }
+
   void AnswerAndRelease(const WireStatus& end) {
     derived().Answer(end);
     Release();
@@ -101,9 +110,8 @@ class ServedCall : public GrpcCall, private CallStream {
 
   const Description& description_;
   typename Description::Request request_;
-  std::size_t message_bytes_ = 0;
+  std::string message_;  // until the call is admitted: a key in it is not to lie in a protobuf that nobody reads
   bool has_message_ = false;
-  bool parsed_ = false;
   std::optional<Call> call_;
 };
 

@@ -9,7 +9,6 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
-#include "service/base/byte_budget.h"
 #include "service/base/clock.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"

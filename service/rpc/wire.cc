@@ -4,12 +4,12 @@
 #include <array>
 #include <charconv>
 
-#include <absl/strings/escaping.h>
 #include <fmt/format.h>
 
 #include "service/base/error.h"
 #include "service/base/secret.h"
 #include "service/base/status_macros.h"
+#include "service/crypto/encoding.h"
 
 namespace lmbroker::rpc {
 namespace {
@@ -54,8 +54,7 @@ std::string PercentEncoded(std::string_view text) {
 
 // Base64 without padding, as gRPC's own libraries send binary fields.
 std::string Base64(std::string_view bytes) {
-  std::string encoded;
-  absl::Base64Escape({bytes.data(), bytes.size()}, &encoded);
+  std::string encoded = crypto::EncodeBase64(bytes);
   while (encoded.ends_with('=')) encoded.pop_back();
   return encoded;
 }

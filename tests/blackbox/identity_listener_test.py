@@ -138,7 +138,6 @@ class CertificateTest(FilesCase):
             with self.subTest(name):
                 self.swap(self.usual() | files)
                 wait_for("word of it", self.problem, NOTICED)
-                time.sleep(1.2)  # gRPC's own look at its files
                 self.assertEqual(self.served_serial(), before)
                 self.assertEqual(self.connect_anew("inventory").status, 200)
                 self.assertEqual(self.world.ops("/readyz")[0], 200)
