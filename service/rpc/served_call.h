@@ -25,6 +25,7 @@ namespace lmbroker::rpc {
 // Description, which says what the RPC is (unary.h and server_stream.h make it): Request, Input, `edge`, `name` as in
 // the method table, and `parse`.
 template <class Derived, class Description>
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): it is its own owner
 class ServedCall : public GrpcCall, private CallStream {
  protected:
   ~ServedCall() override { Forget(); }
