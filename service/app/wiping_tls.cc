@@ -1,6 +1,6 @@
 // OpenSSL keeps what it decrypted in its own buffers until the next record comes, or for ever in freed memory, unless a
-// TLS context says otherwise; and libcurl lets nobody say so before it has begun. It makes its contexts with SSL_CTX_new,
-// whose place this takes in the program: as OpenSSL's own does, and with that option set.
+// TLS context says otherwise; and libcurl lets nobody say so before it has begun. It makes its contexts with
+// SSL_CTX_new, whose place this takes in the program: as OpenSSL's own does, and with that option set.
 
 #include <openssl/ssl.h>
 
