@@ -38,6 +38,7 @@ test=(
   python3-grpcio python3-protobuf         # the black-box suite speaks gRPC from Python …
   golang-go                               # … and from one that is not built on the C core: grpcurl, a Go module
   curl                                    # HTTP/2 that is not gRPC
+  nginx-light                             # a portal that speaks HTTP/2
 )
 
 # bench: peers and load for tests/bench/run.sh.

@@ -89,6 +89,7 @@ struct Config {
     bool allow_private_address = false;
     std::optional<CredentialName> master;
     std::size_t connections = 64;
+    bool http2 = true;
     std::vector<portal::ConfiguredBudget> budgets;
   };
 

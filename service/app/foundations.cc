@@ -30,7 +30,8 @@ std::vector<http::Upstream> UpstreamsOf(const Config& config) {
                          .ca_file = entry.ca,
                          .resolve = entry.resolve,
                          .allow_private_address = entry.allow_private_address,
-                         .most_connections = entry.connections});
+                         .most_connections = entry.connections,
+                         .http2 = entry.http2});
   }
   return upstreams;
 }

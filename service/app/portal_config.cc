@@ -111,6 +111,7 @@ Config::Portal ReadPortal(const PortalName& name, const config::v1::Portal& file
       portal.connections = static_cast<std::size_t>(file.connections());
     }
   }
+  if (file.has_http2()) portal.http2 = file.http2();
   ReadBudgets(file, path, portal, values);
   return portal;
 }

@@ -73,7 +73,10 @@ bool ReadHead(std::string_view head, ChainedLine& line) {
 
 void AppendChained(std::string& out, std::string_view unnumbered, Link& last) {
   const std::size_t start = out.size();
-  fmt::format_to(std::back_inserter(out), "{}{},", kSeq, ++last.seq);
+  const fmt::format_int seq(++last.seq);
+  out += kSeq;
+  out.append(seq.data(), seq.size());
+  out += ',';
   out += unnumbered.substr(1, unnumbered.size() - 3);  // without its braces and newline
   out += kPrev;
   out += last.hash;

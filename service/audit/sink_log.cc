@@ -214,7 +214,10 @@ void SinkLog::Enqueue(std::string_view line, Durability durability, TimePoint no
   buffer_ += line;
   ++buffered_;
   ++last_record_;
-  if (durability == Durability::kOnDisk) last_wanted_ = last_record_;
+  if (durability == Durability::kOnDisk) {
+    last_wanted_ = last_record_;
+    wanted_since_ = std::min(wanted_since_, now);
+  }
   WakeWriters();
 }
 

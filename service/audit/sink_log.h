@@ -166,11 +166,13 @@ class SinkLog final : public AuditLog {
   mutable Mutex mutex_;
   ConditionVariable waiting_;  // for the watchdog
   std::string buffer_ ABSL_GUARDED_BY(mutex_);
-  std::size_t buffered_ ABSL_GUARDED_BY(mutex_) = 0;        // records in the buffer
-  std::uint64_t last_record_ ABSL_GUARDED_BY(mutex_) = 0;   // number of the newest
-  std::uint64_t last_wanted_ ABSL_GUARDED_BY(mutex_) = 0;   // of the newest that somebody waits for
-  std::uint64_t counted_ ABSL_GUARDED_BY(mutex_) = 0;       // of the newest that the metrics know as written
-  std::uint64_t sealed_index_ ABSL_GUARDED_BY(mutex_) = 0;  // the ledger's, like the next two
+  std::size_t buffered_ ABSL_GUARDED_BY(mutex_) = 0;                   // records in the buffer
+  std::uint64_t last_record_ ABSL_GUARDED_BY(mutex_) = 0;              // number of the newest
+  std::uint64_t last_wanted_ ABSL_GUARDED_BY(mutex_) = 0;              // of the newest that somebody waits for
+  TimePoint wanted_since_ ABSL_GUARDED_BY(mutex_) = TimePoint::max();  // of the oldest such in the buffer
+  bool crowded_ ABSL_GUARDED_BY(mutex_) = false;                       // many waited for the last flush
+  std::uint64_t counted_ ABSL_GUARDED_BY(mutex_) = 0;                  // of the newest that the metrics know as written
+  std::uint64_t sealed_index_ ABSL_GUARDED_BY(mutex_) = 0;             // the ledger's, like the next two
   std::uint64_t sealed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   TimePoint next_checkpoint_ ABSL_GUARDED_BY(mutex_) = TimePoint::max();
   bool watchdog_idle_ ABSL_GUARDED_BY(mutex_) = false;

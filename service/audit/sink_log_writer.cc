@@ -16,15 +16,22 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPace{5};          // between two writes for records that nobody waits for
 constexpr milliseconds kFlushAfter{500};  // so that "within a second" holds
 constexpr milliseconds kRetryAfter{1000};
+// A flush costs the same for one as for a hundred. So when this many waited for the last one, others are coming, and
+// the next one waits for them so long.
+constexpr std::size_t kCrowd = 8;
+constexpr milliseconds kLinger{1};
 
 }  // namespace
 
 // When a lane's thread has something to do.
 SinkLog::TimePoint SinkLog::NextDuty(const Lane& lane) const {
   constexpr TimePoint kNow = TimePoint::min();
-  if (closing_ || last_wanted_ > lane.tried_records || buffer_.size() >= options_.most_waiting_bytes / 2 ||
-      buffered_ >= options_.most_waiting_records / 2) {
+  if (closing_ || buffer_.size() >= options_.most_waiting_bytes / 2 || buffered_ >= options_.most_waiting_records / 2) {
     return kNow;
+  }
+  if (last_wanted_ > lane.tried_records) {
+    const bool lingers = crowded_ && lane.broken.ok() && wanted_since_ != TimePoint::max();
+    return lingers ? wanted_since_ + kLinger : kNow;
   }
   TimePoint due = next_checkpoint_;
   if (last_record_ > lane.tried_records || sealed_index_ > lane.tried_index) due = lane.last_try + kPace;
@@ -95,6 +102,7 @@ void SinkLog::SealWaiting(const Lane& lane, Batch& batch) {
     sealing_.clear();
     sealing_.swap(buffer_);
     buffered_ = 0;
+    wanted_since_ = TimePoint::max();
     batch.records = last_record_;
     batch.flush = batch.flush || last_wanted_ > lane.tried_records;
   }
@@ -159,6 +167,7 @@ void SinkLog::EndBatch(Lane& lane, const Batch& batch, const absl::Status& statu
     newly_written = Enough(&Lane::written_records) - counted_;
     counted_ += newly_written;
     ended = TakeUpTo(Enough(&Lane::flushed_records));
+    if (batch.flush) crowded_ = ended.size() >= kCrowd;
     failed = TakeUpTo(FailedRecords());
   }
   if (newly_written > 0) parts_.metrics.AuditWritten(newly_written);

@@ -95,12 +95,14 @@ void JsonObject::Text(std::string_view key, std::string_view value, std::size_t 
 
 void JsonObject::Integer(std::string_view key, std::int64_t value) {
   Key(key);
-  fmt::format_to(std::back_inserter(out_), "{}", value);
+  const fmt::format_int digits(value);
+  out_.append(digits.data(), digits.size());
 }
 
 void JsonObject::Unsigned(std::string_view key, std::uint64_t value) {
   Key(key);
-  fmt::format_to(std::back_inserter(out_), "{}", value);
+  const fmt::format_int digits(value);
+  out_.append(digits.data(), digits.size());
 }
 
 void JsonObject::Real(std::string_view key, double value) {

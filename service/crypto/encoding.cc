@@ -13,15 +13,15 @@ constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 // Three bytes are four digits; a rest of one byte is two digits, of two bytes three.
 std::string Encode64(std::string_view alphabet, std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
+  std::string text((bytes.size() * 4 + 2) / 3, '\0');
+  char* out = text.data();
   std::uint32_t bits = 0;
   int waiting = 0;
   for (const char c : bytes) {
     bits = (bits << 8) | static_cast<std::uint8_t>(c);
-    for (waiting += 8; waiting >= 6; waiting -= 6) text += alphabet[(bits >> (waiting - 6)) & 0x3F];
+    for (waiting += 8; waiting >= 6; waiting -= 6) *out++ = alphabet[(bits >> (waiting - 6)) & 0x3F];
   }
-  if (waiting > 0) text += alphabet[(bits << (6 - waiting)) & 0x3F];
+  if (waiting > 0) *out = alphabet[(bits << (6 - waiting)) & 0x3F];
   return text;
 }
 
@@ -91,12 +91,12 @@ std::string EncodeBase64Url(std::string_view bytes) { return Encode64(kUrlSafe, 
 std::optional<std::string> DecodeBase64Url(std::string_view text) { return DecodeDigits(kUrlSafe, text); }
 
 std::string EncodeHex(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::string text(bytes.size() * 2, '\0');
+  char* out = text.data();
   for (const char c : bytes) {
     const auto byte = static_cast<std::uint8_t>(c);
-    text += kHexDigits[byte >> 4];
-    text += kHexDigits[byte & 0x0F];
+    *out++ = kHexDigits[byte >> 4];
+    *out++ = kHexDigits[byte & 0x0F];
   }
   return text;
 }

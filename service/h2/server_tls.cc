@@ -17,6 +17,9 @@ constexpr std::string_view kOnlyHttp2 = "\x02h2";
 // With forward secrecy and AEAD, as RFC 9113, section 9.2.2, wants of TLS 1.2. Those of TLS 1.3 are all so.
 constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
+// Bytes of a client's certificate with its intermediates, which are kept as long as the connection: a dozen good ones.
+constexpr long kMostCertificates = 32 << 10;
+
 int SelectHttp2(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                 unsigned int offered_size, void*) {
   const auto* const wanted = reinterpret_cast<const unsigned char*>(kOnlyHttp2.data());
@@ -65,6 +68,7 @@ absl::StatusOr<TlsContext> MakeServerContext(const ServerIdentity& identity,
   SSL_CTX_set_read_ahead(tls, 1);
   SSL_CTX_set_alpn_select_cb(tls, SelectHttp2, nullptr);
   SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | (require_certificates ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  SSL_CTX_set_max_cert_list(tls, kMostCertificates);
   UseAuthorities(tls, authorities);
   const bool serves = UseIdentity(tls, identity);
   ERR_clear_error();

@@ -1,79 +1,72 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <optional>
+#include <span>
+#include <vector>
 
-#include "service/base/mutex.h"
-#include "service/http/event_loop.h"
+#include <absl/status/statusor.h>
+
 #include "service/http/exchange.h"
+#include "service/http/framing.h"
 #include "service/http/tls_connection.h"
 
 namespace lmbroker::http {
 
-// An open connection to a portal and the exchange on it, one at a time. The sender's thread writes the request without
-// a hand-over to the loop; the loop's thread reads the reply, and alone decides how an exchange and a connection end.
-class Connection final : public EventLoop::Watcher, public std::enable_shared_from_this<Connection> {
+// One TLS record at a time; up to 1 MiB before other connections get their turn.
+inline constexpr int kReadsPerTurn = 64;
+using ReadBuffer = std::array<char, kTlsRecordBytes>;
+
+// An open connection to a portal and the exchanges on it. On the loop's thread.
+class Connection {
  public:
-  // How the connection stands after it was ready for something.
+  // How an exchange ended.
   struct Outcome {
-    std::shared_ptr<Exchange> exchange;  // the one that ended; null when the connection was lost while it had none
-    absl::StatusOr<Response> response = absl::UnknownError("none");
-    bool kept = false;    // the connection can carry another exchange
-    bool repeat = false;  // not a byte left before a connection from earlier proved dead: use another one
+    std::shared_ptr<Exchange> exchange;
+    absl::StatusOr<Response> response;
+    bool repeat = false;  // the portal has certainly not acted on it, and it was the connection's end: use another one
   };
 
   class Owner {
    public:
     virtual ~Owner() = default;
-    // On the loop's thread, without a lock.
-    virtual void OnOutcome(std::shared_ptr<Connection> connection, Outcome outcome) = 0;
+    // Exchanges ended, or the connection is over, or there is room again. Not called from within what is called here.
+    virtual void OnOutcomes(const std::shared_ptr<Connection>& connection, std::span<Outcome> outcomes) = 0;
   };
 
-  // `tls` is connected. `owner`, `upstream` and `loop` outlive this.
-  Connection(std::unique_ptr<TlsConnection> tls, std::size_t most_exchanges, const Upstream& upstream, Owner& owner,
-             EventLoop& loop);
-
-  // On the loop's thread, once.
-  void StartWatching();
-
-  // Places the exchange here and writes what the socket takes of it. From any thread, when the connection is free.
-  // `kept`: the connection was idle or carried another exchange before. False when it is closed already.
-  bool Start(const std::shared_ptr<Exchange>& exchange, bool kept);
-
-  // Closes the connection, on the loop's thread, and hands back what it held.
+  // What a connection held when it was closed.
   struct Remains {
     std::unique_ptr<TlsConnection> tls;
-    std::shared_ptr<Exchange> exchange;
+    std::vector<std::shared_ptr<Exchange>> exchanges;
   };
-  Remains Close();
 
-  // Reads on, soon, after the reader of a streaming reply was behind.
-  void Resume() { PostAnotherTurn(); }
+  virtual ~Connection() = default;
 
-  void OnEvents(int socket, std::uint32_t events) override;
+  // Starts to watch the socket, once.
+  virtual void Open() = 0;
+  // Places the exchange here, when there is room. False when the connection turns out to be of no use.
+  virtual bool Start(const std::shared_ptr<Exchange>& exchange) = 0;
+  // How many more exchanges may start now.
+  virtual std::size_t room() const = 0;
+  // Whether it will say soon how much room there is.
+  virtual bool starting() const { return false; }
+  // How many are under way.
+  virtual std::size_t exchanges() const = 0;
+  // Whether it carries nothing and will carry nothing.
+  virtual bool over() const = 0;
+  // Ends an exchange that is under way, without an outcome.
+  virtual void Drop(Exchange& exchange) = 0;
+  // The reader of a streaming reply took so many bytes of it.
+  virtual void OnTaken(const Exchange& exchange, std::size_t size) = 0;
+  virtual Remains Close() = 0;
+
+  // Whether it was idle, or carried another exchange, before the next one: then its end says nothing about that.
+  bool kept() const { return kept_; }
+  void set_kept() { kept_ = true; }
 
  private:
-  // Whether nothing came that nobody asked for, such as the end of the connection.
-  bool IsQuiet() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::optional<Outcome> Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Reads until nothing is left (kAgain), it was enough for one turn (kDone), or nothing more can come.
-  absl::StatusOr<IoResult::State> ReadReply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Outcome End(absl::StatusOr<Response> response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PostAnotherTurn();
-
-  const std::size_t most_exchanges_;
-  const Upstream& upstream_;
-  Owner& owner_;
-  EventLoop& loop_;
-
-  Mutex mutex_;
-  std::unique_ptr<TlsConnection> tls_ ABSL_GUARDED_BY(mutex_);  // null: closed
-  std::shared_ptr<Exchange> exchange_ ABSL_GUARDED_BY(mutex_);
-  std::size_t exchanges_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool kept_ ABSL_GUARDED_BY(mutex_) = false;
-  bool send_broken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool kept_ = false;
 };
 
 }  // namespace lmbroker::http

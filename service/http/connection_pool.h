@@ -4,7 +4,7 @@
 #include <deque>
 #include <list>
 #include <memory>
-#include <optional>
+#include <span>
 #include <unordered_set>
 #include <vector>
 
@@ -37,21 +37,22 @@ struct PoolStats {
   absl::Time last_failure = absl::InfinitePast();  // no connection, or it ended before the reply
 };
 
-// The connections to one portal. An exchange takes the idle connection used last, or waits until one is free or newly
-// made. Connections are made on demand, up to the upstream's limit.
+// The connections to one portal. An exchange takes the connection used last that has room, or waits until there is one.
+// Connections are made on demand, up to the upstream's limit, which bounds the exchanges under way, too. By HTTP/2 one
+// connection carries many; whether a portal speaks it is known from the first connection that was made.
 //
-// Locks: this pool's mutex and a connection's are never held together; the loop's may be taken under either.
+// On the loop's thread, except for stats().
 class ConnectionPool final : public Connection::Owner, public Exchange::Owner {
  public:
   // Everything given must outlive the pool.
   ConnectionPool(Upstream upstream, TrustStore trust, const ConnectionPoolOptions& options, const Clock& clock,
                  EventLoop& loop);
 
-  // From any thread. See Client::Send.
+  // See Client::Send.
   void Send(OutgoingRequest request, SendOptions options, Client::Done done);
 
-  // On the loop's thread: ends every exchange with DRAINING and every connection. Later ones are refused. Must have run
-  // before the pool is destroyed.
+  // Ends every exchange with DRAINING and every connection. Later ones are refused. Must have run before the pool is
+  // destroyed.
   void Shutdown();
 
   // From any thread.
@@ -59,33 +60,26 @@ class ConnectionPool final : public Connection::Owner, public Exchange::Owner {
 
  private:
   using Attempts = std::list<std::unique_ptr<TlsConnection>>;
-  struct IdleConnection {
+  struct Ready {
     std::shared_ptr<Connection> connection;
-    absl::Duration since;
-  };
-  struct Match {
-    std::shared_ptr<Exchange> exchange;
-    std::shared_ptr<Connection> connection;
+    absl::Duration since;  // when it was used last
   };
 
-  // An idle connection; or null, and then `exchange` waits. A refusal when it may not.
-  absl::StatusOr<std::shared_ptr<Connection>> TakeIdleOrWait(const std::shared_ptr<Exchange>& exchange);
-
-  // All below on the loop's thread.
-  void OnOutcome(std::shared_ptr<Connection> connection, Connection::Outcome outcome) override;
+  void OnOutcomes(const std::shared_ptr<Connection>& connection, std::span<Connection::Outcome> outcomes) override;
   void EndEarly(std::shared_ptr<Exchange> exchange, absl::Status why) override;
-  // Gives a free connection to the next exchange, or lays it aside.
-  void Offer(const std::shared_ptr<Connection>& connection, bool kept);
-  // Brings waiting exchanges and idle connections together, and makes connections for the rest.
+  // Lays a connection that was used ready for the next exchange, or closes it.
+  void Settle(const std::shared_ptr<Connection>& connection);
+  // Gives waiting exchanges to connections with room, and makes connections for the rest.
   void Serve();
-  std::optional<Match> TakeMatch();
+  // False when it has to wait.
+  bool Place(const std::shared_ptr<Exchange>& exchange);
+  bool WantsConnection() const;
   void Connect();
   void OnConnected(Attempts::iterator attempt, absl::Status status);
   void OnConnectFailed(const absl::Status& status);
   void Close(const std::shared_ptr<Connection>& connection);
   void CloseStale();
-  void NoteSuccess();
-  void NoteFailure();
+  void PublishStats();
 
   const Upstream upstream_;
   const TrustStore trust_;
@@ -93,19 +87,20 @@ class ConnectionPool final : public Connection::Owner, public Exchange::Owner {
   const Clock& clock_;
   EventLoop& loop_;
 
-  // On the loop's thread only.
   std::unordered_set<std::shared_ptr<Connection>> connections_;  // every open one
+  std::vector<Ready> ready_;                                     // of these, those with room; used last at the back
   Attempts attempts_;                                            // being connected
   std::vector<std::unique_ptr<TlsConnection>> spare_;            // closed; their next use resumes the TLS session
+  std::deque<std::shared_ptr<Exchange>> waiting_;
+  std::size_t placed_ = 0;    // exchanges on connections
+  bool multiplexes_ = false;  // by the last connection that was made
+  bool draining_ = false;
   EventLoop::Timer close_stale_;
+  absl::Time last_success_ = absl::InfinitePast();
+  absl::Time last_failure_ = absl::InfinitePast();
 
   mutable Mutex mutex_;
-  std::vector<IdleConnection> idle_ ABSL_GUARDED_BY(mutex_);  // used last at the back
-  std::deque<std::shared_ptr<Exchange>> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::size_t open_ ABSL_GUARDED_BY(mutex_) = 0;  // connections_ and attempts_ together
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Time last_success_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  absl::Time last_failure_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  PoolStats stats_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lmbroker::http

@@ -48,6 +48,7 @@ bool Exchange::Send(TlsConnection& tls) {
     if (io.state == IoResult::State::kAgain) return true;
     if (io.state != IoResult::State::kDone) return false;
     sent_ += io.bytes;
+    delivery_ = Delivery::kMaybeSent;
   }
   wire_ = {};
   request_.reset();
@@ -69,7 +70,7 @@ class Exchange::Body final : public BodyReader {
 };
 
 void Exchange::Deliver() {
-  if (finished_ || reply_taken_ || !reply_.head_complete()) return;
+  if (!options_.streaming || finished_ || reply_taken_ || !reply_.head_complete()) return;
   if (std::exchange(head_given_, true)) return TellReader();
   Response head = reply_.TakeHead();
   head.rest = std::make_shared<Body>(shared_from_this());
@@ -91,7 +92,7 @@ void Exchange::NextPiece(BodyReader::Done done) {
 // A piece or the end, when there is one and it is wanted.
 void Exchange::TellReader() {
   if (reader_ == nullptr || (reply_.body_size() == 0 && !finished_)) return;
-  if (full() && connection_ != nullptr) connection_->Resume();
+  if (connection_ != nullptr) connection_->OnTaken(*this, reply_.body_size());
   absl::StatusOr<std::string> piece = reply_.TakeBody();
   if (piece->empty() && !end_.ok()) piece = end_;
   BodyReader::Done reader = std::exchange(reader_, nullptr);
@@ -110,6 +111,8 @@ void Exchange::Finish(absl::StatusOr<Response> response) {
   loop_.CancelTimer(deadline_);
   on_cancel_.reset();
   connection_.reset();
+  wire_ = {};
+  request_.reset();
   finished_ = true;
   end_ = response.status();
   if (head_given_) return TellReader();

@@ -1,7 +1,6 @@
 #include "service/http/framing.h"
 
 #include <cstring>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -31,26 +30,41 @@ bool SaysLength(const CanonicalRequest& request) {
   return true;
 }
 
+void AddLine(std::string& lines, std::string_view name, std::string_view value) {
+  lines += name;
+  lines += ": ";
+  lines += value;
+  lines += "\r\n";
+}
+
+void AddLine(std::string& lines, std::string_view name, std::uint64_t value) {
+  const fmt::format_int digits(value);
+  AddLine(lines, name, std::string_view(digits.data(), digits.size()));
+}
+
 // The head up to the line before Authorization, which comes last so that everything else is ordinary text.
 std::string PublicLines(const OutgoingRequest& outgoing, const Upstream& upstream) {
   const CanonicalRequest& request = outgoing.request();
   const RequestHeaders& headers = request.headers();
-  std::string lines =
-      fmt::format("{} {} HTTP/1.1\r\nHost: {}", MethodName(request.method()), request.Target(), upstream.host);
-  const auto out = std::back_inserter(lines);
-  if (upstream.port != 443) fmt::format_to(out, ":{}", upstream.port);
-  fmt::format_to(out, "\r\nUser-Agent: lmbroker/{}\r\n", LMBROKER_VERSION);
+  std::string lines;
+  lines.reserve(512);  // of most
+  lines += MethodName(request.method());
+  lines += ' ';
+  lines += request.Target();
+  lines += " HTTP/1.1\r\n";
+  AddLine(lines, "Host", upstream.port == 443 ? upstream.host : fmt::format("{}:{}", upstream.host, upstream.port));
+  AddLine(lines, "User-Agent", "lmbroker/" LMBROKER_VERSION);
   if (const auto version = request.api_version(); version.has_value()) {
-    fmt::format_to(out, "X-Version: {}\r\n", *version);
+    AddLine(lines, "X-Version", static_cast<std::uint64_t>(*version));
   }
-  if (SaysLength(request)) fmt::format_to(out, "Content-Length: {}\r\n", request.body().size());
+  if (SaysLength(request)) AddLine(lines, "Content-Length", request.body().size());
   const auto add_default = [&](std::string_view name, std::string_view value) {
-    if (!headers.Find(name).has_value()) fmt::format_to(out, "{}: {}\r\n", name, value);
+    if (!headers.Find(name).has_value()) AddLine(lines, name, value);
   };
   add_default("Accept", "application/json");
   add_default("Content-Type", "application/json");
   add_default("X-Request-Id", outgoing.request_id());
-  for (const NameValue& header : headers.all()) fmt::format_to(out, "{}: {}\r\n", header.name, header.value);
+  for (const NameValue& header : headers.all()) AddLine(lines, header.name, header.value);
   return lines;
 }
 
@@ -71,7 +85,8 @@ absl::StatusOr<WireRequest> Frame(const OutgoingRequest& outgoing, const Upstrea
   const std::size_t head_size = lines.size() + kAuthorization.size() + authorization.size() + kEndOfHead.size();
   const bool together = head_size + body.size() <= kTlsRecordBytes;
 
-  WireRequest wire{.first = WipedBuffer(together ? head_size + body.size() : head_size), .rest = {}};
+  WireRequest wire{
+      .first = WipedBuffer(together ? head_size + body.size() : head_size), .rest = {}, .head_size = head_size};
   wire.first.Append(lines);
   wire.first.Append(kAuthorization);
   wire.first.Append(authorization);

@@ -44,8 +44,13 @@ class WipedBuffer {
 
 // A framed request: `first`, then `rest`.
 struct WireRequest {
-  WipedBuffer first;      // the head, and the body too when both fit into one TLS record
-  std::string_view rest;  // the body otherwise; lives as long as the request
+  WipedBuffer first;          // the head, and the body too when both fit into one TLS record
+  std::string_view rest;      // the body otherwise; lives as long as the request
+  std::size_t head_size = 0;  // of `first`
+
+  // "METHOD TARGET HTTP/1.1", then a line for each header, Host before all others; then an empty line.
+  std::string_view head() const { return first.view().substr(0, head_size); }
+  std::string_view body() const { return rest.empty() ? first.view().substr(head_size) : rest; }
 };
 
 // INTERNAL when the Authorization value or the request id cannot stand in a header.

@@ -87,7 +87,12 @@ void PortalClient::Send(OutgoingRequest request, SendOptions options, Done done)
     return done(
         {.response = Refuse(Reason::kDeadline, "The deadline had passed before the call was sent; allow more.")});
   }
-  pool->second->Send(std::move(request), std::move(options), std::move(done));
+  ConnectionPool& connections = *pool->second;
+  if (loop_.OnThread()) return connections.Send(std::move(request), std::move(options), std::move(done));
+  loop_.Post(
+      [&connections, request = std::move(request), options = std::move(options), done = std::move(done)]() mutable {
+        connections.Send(std::move(request), std::move(options), std::move(done));
+      });
 }
 
 std::map<PortalName, PoolStats> PortalClient::Stats() const {

@@ -14,11 +14,10 @@
 
 namespace lmbroker::http {
 
-// The client that reaches real portals: HTTP/1.1 over kept TLS connections (1.2 or newer, peer and host name always
-// verified, no proxy, no redirect). A portal is reached at its configured host alone.
+// The client that reaches real portals: HTTP/2 or HTTP/1.1 over kept TLS connections (1.2 or newer, peer and host name
+// always verified, no proxy, no redirect). A portal is reached at its configured host alone.
 //
-// The sender's thread writes the request itself when a connection is idle; the loop's thread reads all replies and runs
-// every `done` that Send does not run at once, so `done` must not block.
+// All of it happens on the loop's thread, where every `done` runs that Send does not run at once: it must not block.
 class PortalClient final : public Client {
  public:
   // Fails, naming every problem, when an upstream cannot be used as it is configured. From then on the process ignores

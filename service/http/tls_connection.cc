@@ -17,11 +17,21 @@
 namespace lmbroker::http {
 namespace {
 
+// What ALPN offers, as it stands on the wire: the one that is preferred first.
+constexpr std::string_view kBoth = "\x02h2\x08http/1.1";
+constexpr std::string_view kHttp1 = "\x08http/1.1";
+
 IoResult ToIoResult(CURLcode code, std::size_t bytes) {
   if (code == CURLE_OK && bytes > 0) return {IoResult::State::kDone, bytes};
   if (code == CURLE_AGAIN) return {IoResult::State::kAgain, 0};
-  ERR_clear_error();  // this may be a thread of gRPC, whose TLS must not find our errors
+  ERR_clear_error();  // other TLS on this thread must not find it
   return {IoResult::State::kBroken, 0};
+}
+
+// Where a TLS context, of which libcurl makes one for each connection, says whose it is.
+int OwnerIndex() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
 }
 
 std::uint32_t EpollEvents(int what) {
@@ -61,7 +71,7 @@ bool TlsConnection::SetOptions() {
   set(CURLOPT_URL, fmt::format("https://{}:{}/", upstream_.host, upstream_.port).c_str());
   set(CURLOPT_CONNECT_ONLY, 1L);
   set(CURLOPT_PROTOCOLS_STR, "https");
-  set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});  // what ALPN offers
+  set(CURLOPT_SSL_ENABLE_ALPN, 0L);  // OnTlsContext offers what we speak, which libcurl need not know
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_TCP_NODELAY, 1L);
   // Only what the configuration says: no proxy and no password file from the environment.
@@ -114,6 +124,7 @@ void TlsConnection::Close() {
   connected_ = nullptr;
   if (socket_ != CURL_SOCKET_BAD) loop_.Unwatch(socket_);
   socket_ = CURL_SOCKET_BAD;
+  tls_ = nullptr;
   curl_multi_remove_handle(multi_.get(), easy_.get());  // closes the connection too, because it is CONNECT_ONLY
   loop_.CancelTimer(std::exchange(timer_, {}));
 }
@@ -133,10 +144,14 @@ IoResult TlsConnection::Receive(std::span<char> buffer) {
 
 bool TlsConnection::PortalSaidGoodBye() const {
   // libcurl makes no difference between TLS's close_notify and an end of TCP, which anyone on the way can forge.
-  const curl_tlssessioninfo* session = nullptr;
-  curl_easy_getinfo(easy_.get(), CURLINFO_TLS_SSL_PTR, &session);
-  return session != nullptr && session->internals != nullptr &&
-         (SSL_get_shutdown(static_cast<const SSL*>(session->internals)) & SSL_RECEIVED_SHUTDOWN) != 0;
+  return tls_ != nullptr && (SSL_get_shutdown(tls_) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+bool TlsConnection::multiplexes() const {
+  const unsigned char* chosen = nullptr;
+  unsigned int size = 0;
+  if (tls_ != nullptr) SSL_get0_alpn_selected(tls_, &chosen, &size);
+  return std::string_view(reinterpret_cast<const char*>(chosen), size) == "h2";
 }
 
 int TlsConnection::OnSocketWanted(CURL*, curl_socket_t socket, int what, void* self, void*) {
@@ -179,7 +194,17 @@ CURLcode TlsConnection::OnTlsContext(CURL*, void* context, void* self) {
   // libcurl would have the buffers of both directions wiped and freed after each record: 33 KiB a call.
   SSL_CTX_clear_mode(static_cast<SSL_CTX*>(context), SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set1_cert_store(static_cast<SSL_CTX*>(context), connection.trust_.get());
+  const std::string_view offer = connection.upstream_.http2 ? kBoth : kHttp1;
+  SSL_CTX_set_ex_data(static_cast<SSL_CTX*>(context), OwnerIndex(), &connection);
+  SSL_CTX_set_info_callback(static_cast<SSL_CTX*>(context), OnTlsProgress);
+  SSL_CTX_set_alpn_protos(static_cast<SSL_CTX*>(context), reinterpret_cast<const unsigned char*>(offer.data()),
+                          static_cast<unsigned int>(offer.size()));
   return CURLE_OK;
+}
+
+void TlsConnection::OnTlsProgress(const SSL* tls, int where, int) {
+  if ((where & SSL_CB_HANDSHAKE_DONE) == 0) return;
+  static_cast<TlsConnection*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(tls), OwnerIndex()))->tls_ = tls;
 }
 
 void TlsConnection::OnEvents(int socket, std::uint32_t events) {

@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 
 #include "service/http/event_loop.h"
 #include "service/http/trust_store.h"
@@ -33,7 +34,7 @@ struct IoResult {
 // A TLS connection to a portal that libcurl makes and verifies (CURLOPT_CONNECT_ONLY); the bytes on it are ours. It may
 // be closed and connected again, and then resumes the TLS session. The only part that knows libcurl.
 //
-// Used on the loop's thread, except Send and Receive: these may come from any thread, one at a time.
+// On the loop's thread.
 class TlsConnection final : private EventLoop::Watcher {
  public:
   // OK, or PORTAL_UNREACHABLE with its phase.
@@ -60,6 +61,10 @@ class TlsConnection final : private EventLoop::Watcher {
   // byte. After kAgain the next call must bring the same bytes at the same place (OpenSSL keeps the record).
   IoResult Send(std::string_view bytes);
   IoResult Receive(std::span<char> buffer);
+  // Once connected: whether there may be more to receive of which the socket does not tell.
+  bool HasPending() const { return SSL_has_pending(tls_) == 1; }
+  // Once connected: whether both sides chose HTTP/2 (ALPN, RFC 7301).
+  bool multiplexes() const;
 
  private:
   struct CleanUpEasy {
@@ -81,6 +86,7 @@ class TlsConnection final : private EventLoop::Watcher {
   static int OnTimerWanted(CURLM* multi, long milliseconds, void* self);
   static curl_socket_t OnOpenSocket(void* self, curlsocktype purpose, curl_sockaddr* address);
   static CURLcode OnTlsContext(CURL* easy, void* context, void* self);
+  static void OnTlsProgress(const SSL* tls, int where, int unused);
 
   void OnEvents(int socket, std::uint32_t events) override;
   // Lets libcurl act on `socket` or the time. May destroy this object.
@@ -92,7 +98,7 @@ class TlsConnection final : private EventLoop::Watcher {
   const TrustStore& trust_;
   const Clock& clock_;
   EventLoop& loop_;
-  // A multi handle of its own, so that no libcurl state is shared with a connection on which another thread sends.
+  // A multi handle of its own: libcurl keeps state there that the connections of one would share.
   std::unique_ptr<CURLM, CleanUpMulti> multi_;
   std::unique_ptr<CURL, CleanUpEasy> easy_;  // destroyed before multi_
   std::unique_ptr<curl_slist, FreeList> resolve_;
@@ -102,6 +108,7 @@ class TlsConnection final : private EventLoop::Watcher {
   bool attached_ = false;          // easy_ is in multi_
   bool address_refused_ = false;   // by the guard, in this attempt
   curl_socket_t socket_ = CURL_SOCKET_BAD;
+  const SSL* tls_ = nullptr;  // libcurl's, once the handshake is done
 };
 
 }  // namespace lmbroker::http

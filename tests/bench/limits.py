@@ -21,7 +21,7 @@ class Limits:
         self.pairs, self.pair_cpu = [], []
 
     def measure(self, calls):
-        echo_door, stranger_door = self.stand.ports["ECHO_DOOR"], self.stand.ports["STRANGER_DOOR"]
+        echo_door, stranger_door = self.stand.doors["echo"], self.stand.doors["stranger"]
         before = self.stand.echo.cpu_us()
         load.full(echo_door, self.ingest, calls)
         self.echo_cpu.append((self.stand.echo.cpu_us() - before) / calls)

@@ -23,7 +23,7 @@ class Request:
 
     def h2load(self, door):
         data = [f"--data={self.file}", f"--header=content-type: {self.content_type}"] if self.file else []
-        return [*data, "--header=te: trailers", f"http://127.0.0.1:{door}{self.path}"]
+        return [*data, "--header=te: trailers", f"http://127.0.0.1:{door.plain}{self.path}"]
 
 
 def body_of_256_bytes():
@@ -65,8 +65,8 @@ Offered = collections.namedtuple("Offered", "calls failed p50_us p99_us refused 
 
 def offered(door, request, rate, seconds, connections=8):
     """The same, with all that is known of it. Those refused (RESOURCE_EXHAUSTED) count as failed, too."""
-    done = _run([BINARIES / "bench_paced", str(door), request.path, request.file or "-", request.content_type,
-                 str(rate), str(seconds), str(connections)])
+    done = _run([BINARIES / "bench_paced", str(door.tls), door.authority, door.certificate or "-", request.path,
+                 request.file or "-", request.content_type, str(rate), str(seconds), str(connections)])
     return Offered(*map(int, done.split()))
 
 

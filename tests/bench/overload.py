@@ -53,7 +53,7 @@ class Resident:
 def offer(stand, request, rate, seconds):
     """The outcome. What was not served must have been refused, by the broker's own count."""
     before = stand.counters()
-    outcome = load.offered(stand.ports["BROKER_DOOR"], request, rate, seconds, CONNECTIONS)
+    outcome = load.offered(stand.doors["lmbroker"], request, rate, seconds, CONNECTIONS)
     refused = refused_between(before, stand.counters())
     if outcome.failed != sum(refused.values()):
         sys.exit(f"bench: of {outcome.calls} calls {outcome.failed} were not served and {dict(refused)} refused; see"
@@ -65,9 +65,9 @@ def offer(stand, request, rate, seconds):
 def calls(stand, seconds):
     """Small calls, more than there are places: p99 of the refusals in ms, goodput in percent of the capacity."""
     request = load.forward_request("forward-get", "GET", "/device/devices")
-    load.full(stand.ports["BROKER_DOOR"], request, 200)  # connections are made, the rate limit is learned
+    load.full(stand.doors["lmbroker"], request, 200)  # connections are made, the rate limit is learned
     before, start = stand.counters()[FORWARD_OK], time.monotonic()
-    load.full(stand.ports["BROKER_DOOR"], request, 2000)
+    load.full(stand.doors["lmbroker"], request, 2000)
     capacity = (stand.counters()[FORWARD_OK] - before) / (time.monotonic() - start)
     outcome = offer(stand, request, TIMES * capacity, seconds)
     took = outcome.took_us / 1e6

@@ -22,9 +22,9 @@ class Row:
     def __init__(self, name, stand, plain, forward, durable=False):
         self.name, self.stand, self.forward, self.durable = name, stand, forward, durable
         self.pieces, self.calls_in_piece = (8, 25) if durable else (1, 2000)
-        ports = stand.ports
-        self.ways = {"direct": (ports["DIRECT_DOOR"], plain), "nginx": (ports["PROXY_DOOR"], plain),
-                     "lmbroker": (ports["BROKER_DOOR"], forward)}
+        doors = stand.doors
+        self.ways = {"direct": (doors["direct"], plain), "nginx": (doors["nginx"], plain),
+                     "lmbroker": (doors["lmbroker"], forward)}
         self.processes = {"nginx": stand.proxy, "lmbroker": stand.broker}
         self.forget()
 

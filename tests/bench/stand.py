@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import urllib.request
+from typing import NamedTuple
 
 import policy
 from process import Process, free_ports, listens, wait_until
@@ -21,6 +22,15 @@ BINARIES = ROOT / "build" / "release"
 WORK = ROOT / "build" / "bench"
 
 PORTS = ("UPSTREAM_PORT", "ANSWER_PORT", "PROXY_PORT", "DIRECT_DOOR", "PROXY_DOOR", "BROKER_DOOR", "STRANGER_DOOR", "ECHO_DOOR")
+
+
+class Door(NamedTuple):
+    """Where something is reached: without TLS through haproxy, for h2load, and with TLS."""
+
+    plain: int
+    tls: int
+    authority: pathlib.Path
+    certificate: pathlib.Path | None = None
 
 
 class Stand:
@@ -82,6 +92,15 @@ class Stand:
         address = self._start_broker()
         self._fill("haproxy.cfg", BROKER_ADDRESS=address, ECHO_PORT=self.echo.log.read_text().strip())
         self._run("haproxy", "haproxy", "-f", "haproxy.cfg")
+        tls, broker = WORK / "tls", int(address.rpartition(":")[2])
+        ports = self.ports
+        self.doors = {
+            "direct": Door(ports["DIRECT_DOOR"], ports["UPSTREAM_PORT"], tls / "portal-ca.crt"),
+            "nginx": Door(ports["PROXY_DOOR"], ports["PROXY_PORT"], tls / "ca.crt", tls / "inventory.pem"),
+            "lmbroker": Door(ports["BROKER_DOOR"], broker, tls / "ca.crt", tls / "inventory.pem"),
+            "stranger": Door(ports["STRANGER_DOOR"], broker, tls / "ca.crt", tls / "stranger.pem"),
+            "echo": Door(ports["ECHO_DOOR"], int(self.echo.log.read_text()), tls / "ca.crt", tls / "inventory.pem"),
+        }
         wait_until("the doors", lambda: listens(self.ports["ECHO_DOOR"]) and listens(self.ports["PROXY_PORT"]))
 
     def _start_broker(self):

@@ -44,10 +44,15 @@ class BrokerTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.world = World(cls.POLICY, cls.CONFIG, cls.ALIASES, cls.PORTAL)
+        cls.world = cls.make_world()
         cls.addClassCleanup(cls.close_world)
         cls.world.start(master=cls.MASTER)
         cls.prepare()
+
+    @classmethod
+    def make_world(cls) -> World:
+        """The world, not started."""
+        return World(cls.POLICY, cls.CONFIG, cls.ALIASES, cls.PORTAL)
 
     @classmethod
     def prepare(cls) -> None:

@@ -21,21 +21,22 @@ struct Outcome {
 
 // Reads the bytes in pieces of so many.
 Outcome Read(std::string_view bytes, std::size_t piece) {
-  http::ReplyParser parser(kMostBody);
+  http::Reply reply(kMostBody);
+  http::ReplyParser parser(reply);
   absl::Status status;
   while (status.ok() && !bytes.empty()) {
     status = parser.Feed(bytes.substr(0, piece));
     bytes.remove_prefix(std::min(piece, bytes.size()));
   }
   if (status.ok()) parser.EndOfStream();
-  Outcome outcome{.code = status.code(), .started = parser.started()};
+  Outcome outcome{.code = status.code(), .started = reply.started()};
   if (!status.ok()) {
     RequireRefusal(status, IsRefusal(status, Reason::kReplyTooLarge) ? Reason::kReplyTooLarge : Reason::kPortalError);
     return outcome;
   }
   outcome.done = parser.done();
   outcome.reusable = parser.reusable();
-  if (outcome.done) outcome.response = parser.TakeResponse();
+  if (outcome.done) outcome.response = reply.TakeResponse();
   return outcome;
 }
 

@@ -97,7 +97,10 @@ void TlsServer::Session::Reset() {
 void TlsServer::Session::Drop() { say_goodbye_ = false; }
 
 TlsServer::TlsServer(const TestCertificate& certificate, Script script, Options options)
-    : script_(std::move(script)), context_(MakeContext(certificate, options), SSL_CTX_free) {
+    : script_(std::move(script)),
+      protocol_(options.protocol),
+      context_(MakeContext(certificate, options), SSL_CTX_free) {
+  SSL_CTX_set_alpn_select_cb(context_.get(), ChooseProtocol, this);
   std::signal(SIGPIPE, SIG_IGN);
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -122,6 +125,17 @@ TlsServer::~TlsServer() {
   close(listener_);
 }
 
+int TlsServer::ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                              unsigned int offered_size, void* self) {
+  const std::string& wanted = static_cast<TlsServer*>(self)->protocol_;
+  for (unsigned int at = 0; at < offered_size; at += offered[at] + 1U) {
+    *chosen = offered + at + 1;
+    *size = offered[at];
+    if (std::string_view(reinterpret_cast<const char*>(*chosen), *size) == wanted) return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
 void TlsServer::Accept() {
   while (true) {
     const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -138,7 +152,8 @@ void TlsServer::Accept() {
 void TlsServer::Serve(int socket) {
   const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context_.get()), SSL_free);
   SSL_set_fd(ssl.get(), socket);
-  if (SSL_accept(ssl.get()) == 1) {
+  const bool accepted = SSL_accept(ssl.get()) == 1;
+  if (accepted) {
     Session session(ssl.get(), socket, accepted_++);
     script_(session);
     if (session.say_goodbye_) SSL_shutdown(ssl.get());
@@ -149,11 +164,30 @@ void TlsServer::Serve(int socket) {
   const std::lock_guard lock(mutex_);
   sockets_.erase(socket);
   close(socket);
+  if (accepted) ++closed_;
 }
 
 std::string OkReply(std::string_view body) {
   return fmt::format("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}", body.size(),
                      body);
+}
+
+bool ServeHttp2Turn(Http2Server& http2, TlsServer::Session& session, const Http2Handler& handle) {
+  for (const std::int32_t id : http2.TakeEnded()) handle(http2, id);
+  const std::string out = http2.Send();
+  if (!out.empty() && !session.Write(out)) return false;
+  if (http2.over()) return false;
+  const std::string more = session.ReadSome();
+  return !more.empty() && http2.Receive(more);
+}
+
+TlsServer::Script ServeHttp2(Http2Handler handle, Http2Server::Options options) {
+  return [handle = std::move(handle), options](TlsServer::Session& session) {
+    Http2Server http2(options);
+    while (ServeHttp2Turn(http2, session, handle)) {
+    }
+    if (http2.over()) session.AwaitClose();  // to close first could cost the client what is still on its way to it
+  };
 }
 
 TlsServer::Script AnswerAll(std::string reply) {

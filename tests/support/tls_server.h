@@ -13,6 +13,7 @@
 
 #include <openssl/ssl.h>
 
+#include "tests/support/http2_server.h"
 #include "tests/support/test_pki.h"
 
 namespace lmbroker {
@@ -54,6 +55,7 @@ class TlsServer {
   struct Options {
     int lowest_version = TLS1_2_VERSION;
     int highest_version = TLS1_3_VERSION;
+    std::string protocol;  // chosen when the client offers it (ALPN); empty: none is
   };
 
   TlsServer(const TestCertificate& certificate, Script script, Options options);
@@ -65,17 +67,23 @@ class TlsServer {
   // Connections on which the TLS handshake succeeded, and those on which it failed.
   int accepted() const { return accepted_; }
   int refused() const { return refused_; }
+  // Those of the former that have been closed again.
+  int closed() const { return closed_; }
 
  private:
+  static int ChooseProtocol(SSL* ssl, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                            unsigned int offered_size, void* self);
   void Accept();
   void Serve(int socket);
 
   const Script script_;
+  const std::string protocol_;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<int> accepted_ = 0;
   std::atomic<int> refused_ = 0;
+  std::atomic<int> closed_ = 0;
   std::mutex mutex_;
   std::set<int> sockets_;
   std::vector<std::thread> sessions_;
@@ -88,5 +96,13 @@ std::string OkReply(std::string_view body);
 
 // A script that answers every request with the same reply until the client closes.
 TlsServer::Script AnswerAll(std::string reply);
+
+// A script that speaks HTTP/2 until the client closes. `handle` is called with each request that has ended, in their
+// order, and may answer this one and others.
+using Http2Handler = std::function<void(Http2Server&, std::int32_t)>;
+TlsServer::Script ServeHttp2(Http2Handler handle, Http2Server::Options options = {});
+// Its one turn: has the requests handled that have ended, writes what there is to send, and takes in what comes next.
+// False when the client closed, or when all is over but the closing.
+bool ServeHttp2Turn(Http2Server& http2, TlsServer::Session& session, const Http2Handler& handle);
 
 }  // namespace lmbroker

@@ -50,6 +50,7 @@ portals:
     allow_private_address: true
     master: acme-root
     connections: 8
+    http2: false
     budgets: [ { method: GET, pattern: "/device/devices/7", limit: 1000, window: 30s }, { api: ingest, method: POST, pattern: /log/ingest, limit: 9 } ]
   globex: {}
 )";
@@ -124,6 +125,7 @@ TEST_F(ConfigTest, EveryKeyIsRead) {
   EXPECT_TRUE(acme.allow_private_address);
   EXPECT_EQ(acme.master->ToString(), "portals/acme/credentials/acme-root");
   EXPECT_EQ(acme.connections, 8U);
+  EXPECT_FALSE(acme.http2);
   ASSERT_EQ(acme.budgets.size(), 2U);
   EXPECT_EQ(acme.budgets[0].pattern, "/device/devices/{id}");
   EXPECT_EQ(acme.budgets[0].limit, 1000);
@@ -183,6 +185,7 @@ portals: { globex: {} }
   EXPECT_FALSE(globex.allow_private_address);
   EXPECT_FALSE(globex.master.has_value());
   EXPECT_EQ(globex.connections, 64U);
+  EXPECT_TRUE(globex.http2);
 }
 
 TEST_F(ConfigTest, RelativePathsAreRelativeToTheFile) {

@@ -88,6 +88,15 @@ TEST_F(TlsTest, ThePeersIntermediatesAreKnown) {
   EXPECT_EQ(socket_->PeerCertificate() + socket_->PeerChain(), deep.certificate);
 }
 
+TEST_F(TlsTest, WhoBringsMoreThan32KiBOfCertificatesIsRefused) {
+  const TestCa below = ca_.IssueAuthority("Below");
+  TestCertificate known = below.IssueClient("spiffe://test/known");
+  while (known.certificate.size() < 16 << 10) known.certificate += below.certificate();  // PEM is a third longer
+  EXPECT_TRUE(LetsIn(required_, {.certificate = &known}));
+  while (known.certificate.size() < 64 << 10) known.certificate += below.certificate();
+  EXPECT_FALSE(LetsIn(required_, {.certificate = &known}));
+}
+
 TEST_F(TlsTest, WithoutACertificateNobodyIsLetInWhereOneIsRequired) { EXPECT_FALSE(LetsIn(required_, {})); }
 
 TEST_F(TlsTest, WithoutACertificateOneIsLetInElsewhereAndIsNobody) {

@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,8 +20,25 @@ using testing::ElementsAre;
 
 constexpr std::size_t kMostBody = 1000;
 
+// A reply and what reads it.
+class Reading {
+ public:
+  explicit Reading(std::size_t most_body_bytes, ByteLease memory = {}) : reply_(most_body_bytes, std::move(memory)) {}
+
+  absl::Status Feed(std::string_view bytes) { return parser_.Feed(bytes); }
+  void EndOfStream() { parser_.EndOfStream(); }
+  bool done() const { return parser_.done(); }
+  bool reusable() const { return parser_.reusable(); }
+  std::size_t body_size() const { return reply_.body_size(); }
+  Response TakeResponse() { return reply_.TakeResponse(); }
+
+ private:
+  Reply reply_;
+  ReplyParser parser_{reply_};
+};
+
 TEST(ReplyParserTest, ReplyWithLengthIsReadWhole) {
-  ReplyParser parser(kMostBody);
+  Reading parser(kMostBody);
   ASSERT_THAT(
       parser.Feed("HTTP/1.1 404 Not Found\r\nContent-Type: a/b \t\r\nX-Empty:\r\nContent-Length: 5\r\n\r\nhello"),
       IsOk());
@@ -37,7 +56,7 @@ TEST(ReplyParserTest, AnySplitOfTheBytesGivesTheSameReply) {
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n"
       "3;x=y\r\nabc\r\n4\r\ndefg\r\n0\r\nTrailer: ignored\r\n\r\n";
   for (std::size_t split = 1; split < bytes.size(); ++split) {
-    ReplyParser parser(kMostBody);
+    Reading parser(kMostBody);
     ASSERT_THAT(parser.Feed(bytes.substr(0, split)), IsOk());
     EXPECT_FALSE(parser.done());
     ASSERT_THAT(parser.Feed(bytes.substr(split)), IsOk());
@@ -50,7 +69,7 @@ TEST(ReplyParserTest, AnySplitOfTheBytesGivesTheSameReply) {
 }
 
 TEST(ReplyParserTest, ByteByByteIsTheSameToo) {
-  ReplyParser parser(kMostBody);
+  Reading parser(kMostBody);
   for (const char c : std::string("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"))
     ASSERT_THAT(parser.Feed({&c, 1}), IsOk());
   ASSERT_TRUE(parser.done());
@@ -61,7 +80,7 @@ TEST(ReplyParserTest, ABodyIsCountedForAsLongAsItIsThere) {
   ByteBudget memory(1000);
   std::optional<Response> response;
   {
-    ReplyParser parser(kMostBody, ByteLease(memory));
+    Reading parser(kMostBody, ByteLease(memory));
     ASSERT_THAT(parser.Feed("HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"), IsOk());
     EXPECT_EQ(memory.taken(), 0U);  // what a portal says takes no room, only what it sends
     ASSERT_THAT(parser.Feed(std::string(100, 'x')), IsOk());
@@ -79,7 +98,7 @@ TEST(ReplyParserTest, ABodyIsCountedForAsLongAsItIsThere) {
 TEST(ReplyParserTest, ABodyThatFindsNoRoomIsRefused) {
   ByteBudget memory(300);
   {
-    ReplyParser parser(kMostBody, ByteLease(memory));
+    Reading parser(kMostBody, ByteLease(memory));
     ASSERT_THAT(parser.Feed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), IsOk());
     absl::Status fed;
     for (int i = 0; i < 100 && fed.ok(); ++i) {
@@ -95,7 +114,7 @@ TEST(ReplyParserTest, ABodyThatFindsNoRoomIsRefused) {
 
 TEST(ReplyParserTest, StatusesWithoutABodyEndWithTheirHead) {
   for (const int status : {204, 304}) {
-    ReplyParser parser(kMostBody);
+    Reading parser(kMostBody);
     ASSERT_THAT(parser.Feed(fmt::format("HTTP/1.1 {} X\r\n\r\n", status)), IsOk());
     EXPECT_TRUE(parser.done());
     EXPECT_TRUE(parser.reusable());
@@ -103,7 +122,7 @@ TEST(ReplyParserTest, StatusesWithoutABodyEndWithTheirHead) {
 }
 
 TEST(ReplyParserTest, ReplyWithoutAnEndEndsWithTheStream) {
-  ReplyParser parser(kMostBody);
+  Reading parser(kMostBody);
   ASSERT_THAT(parser.Feed("HTTP/1.1 200 OK\r\n\r\nabc"), IsOk());
   EXPECT_FALSE(parser.done());
   parser.EndOfStream();
@@ -116,7 +135,7 @@ TEST(ReplyParserTest, EndOfStreamDoesNotCompleteACutReply) {
   for (const std::string_view cut :
        {"", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\nA: b\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcd",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "HTTP/1.1 100 Continue\r\n\r\n"}) {
-    ReplyParser parser(kMostBody);
+    Reading parser(kMostBody);
     ASSERT_THAT(parser.Feed(cut), IsOk());
     parser.EndOfStream();
     EXPECT_FALSE(parser.done()) << cut;
@@ -125,13 +144,13 @@ TEST(ReplyParserTest, EndOfStreamDoesNotCompleteACutReply) {
 
 TEST(ReplyParserTest, BytesBehindTheReplyMakeTheConnectionUseless) {
   const std::string reply = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-  ReplyParser together(kMostBody);
+  Reading together(kMostBody);
   ASSERT_THAT(together.Feed(reply + reply), IsOk());
   ASSERT_TRUE(together.done());
   EXPECT_FALSE(together.reusable());
   EXPECT_EQ(together.TakeResponse().body, "x");
 
-  ReplyParser later(kMostBody);
+  Reading later(kMostBody);
   ASSERT_THAT(later.Feed(reply), IsOk());
   EXPECT_TRUE(later.reusable());
   ASSERT_THAT(later.Feed("\r\n"), IsOk());
@@ -140,7 +159,7 @@ TEST(ReplyParserTest, BytesBehindTheReplyMakeTheConnectionUseless) {
 
 TEST(ReplyParserTest, ConnectionCloseAndHttp10AreNotReusable) {
   for (const std::string_view head : {"HTTP/1.1 200 OK\r\nConnection: close\r\n", "HTTP/1.0 200 OK\r\n"}) {
-    ReplyParser parser(kMostBody);
+    Reading parser(kMostBody);
     ASSERT_THAT(parser.Feed(std::string(head) + "Content-Length: 0\r\n\r\n"), IsOk());
     ASSERT_TRUE(parser.done());
     EXPECT_FALSE(parser.reusable());
@@ -154,10 +173,10 @@ TEST(ReplyParserTest, BodyAboveTheLimitIsTooLargeHoweverItComes) {
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt::format("{:x}\r\n", much.size()) + much,
       "HTTP/1.1 200 OK\r\nContent-Length: 1844674407370955160\r\n\r\n"};
   for (const std::string& reply : replies) {
-    ReplyParser parser(kMostBody);
+    Reading parser(kMostBody);
     EXPECT_THAT(parser.Feed(reply), RefusedWith(Reason::kReplyTooLarge)) << reply.substr(0, 60);
   }
-  ReplyParser exact(kMostBody);
+  Reading exact(kMostBody);
   EXPECT_THAT(exact.Feed("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + much.substr(1)), IsOk());
   EXPECT_TRUE(exact.done());
 }
@@ -208,14 +227,14 @@ TEST(ReplyParserTest, AmbiguousOrBrokenReplyIsNotHttp) {
           Repeat("A: " + std::string(1000, 'a') + "\r\n", 80),
       "HTTP/1.1 200 " + std::string(100 << 10, 'a'), Repeat("HTTP/1.1 100 Continue\r\n\r\n", 11)};
   for (const std::string& bytes : table) {
-    ReplyParser parser(kMostBody);
+    Reading parser(kMostBody);
     EXPECT_THAT(parser.Feed(bytes), RefusedWith(Reason::kPortalError)) << bytes.substr(0, 80);
     EXPECT_FALSE(parser.done());
   }
 }
 
 TEST(ReplyParserTest, TenInterimRepliesAreSkipped) {
-  ReplyParser parser(kMostBody);
+  Reading parser(kMostBody);
   ASSERT_THAT(parser.Feed(Repeat("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n", 10) +
                           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
               IsOk());
