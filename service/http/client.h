@@ -17,7 +17,7 @@
 namespace lmbroker::http {
 
 // The rest of a reply that was handed over at its head. Used on the client's own thread. It may be let go of on any
-// thread while the client lives; before the body's end that ends the transfer and the connection.
+// thread while the client lives; before the body's end that ends the transfer.
 class BodyReader {
  public:
   // A piece, never empty; an empty one is the end of the body; or why the reply is cut: PORTAL_UNREACHABLE,
@@ -56,7 +56,7 @@ struct SendOptions {
   absl::Duration deadline;  // on Clock::Monotonic
   std::size_t most_reply_bytes = 32 << 20;
   bool streaming = false;     // hands the reply over as soon as its head is there; its length has no limit
-  std::stop_token cancelled;  // a stop request ends the transfer and closes its connection
+  std::stop_token cancelled;  // a stop request ends the transfer, and the portal is told
 };
 
 // Sends requests to portals over TLS. Safe for concurrent use.

@@ -20,6 +20,7 @@ namespace {
 // read is taken in at once, so the connection's bounds nothing but the speed.
 constexpr std::uint32_t kStreamWindow = Exchange::kMostBuffered;
 constexpr std::int32_t kConnectionWindow = 8 << 20;
+constexpr std::int32_t kLargeWindow = 4 << 20;  // of a reply that is not streamed and turns out to be long
 constexpr std::uint32_t kMostHeaderBytes = 64 << 10;
 // Of a request: more than path, query and headers of a caller can come to.
 constexpr std::size_t kMostHead = 256 << 10;
@@ -109,6 +110,15 @@ struct Http2Session::Callbacks {
     return good ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
+  // Which would else be left out in silence.
+  static int OnInvalidHeader(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t*, std::size_t,
+                             const std::uint8_t*, std::size_t, std::uint8_t, void* user_data) {
+    Http2Session& self = Of(user_data);
+    const std::int32_t id = frame->hd.stream_id;
+    if (self.Find(id) != nullptr) self.End(id, NotHttp("a header is malformed"));
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
+
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     Http2Session& self = Of(user_data);
     const std::int32_t id = frame->hd.stream_id;
@@ -174,6 +184,7 @@ struct Http2Session::Callbacks {
     nghttp2_session_callbacks* made = nullptr;
     Check(nghttp2_session_callbacks_new(&made));
     nghttp2_session_callbacks_set_on_header_callback(made, OnHeader);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(made, OnInvalidHeader);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, OnFrame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, OnData);
     nghttp2_session_callbacks_set_on_stream_close_callback(made, OnClose);
@@ -309,8 +320,16 @@ void Http2Session::OnHead(std::int32_t id) {
 void Http2Session::OnData(std::int32_t id, std::string_view bytes) {
   Stream* const stream = Find(id);
   if (stream == nullptr) return;
-  if (const absl::Status added = stream->exchange->reply().AddBody(bytes); !added.ok()) return Refuse(id, added);
-  if (!stream->exchange->streaming()) return Consume(id, bytes.size());
+  Reply& reply = stream->exchange->reply();
+  const bool was_small = reply.body_size() < kStreamWindow / 2;
+  if (const absl::Status added = reply.AddBody(bytes); !added.ok()) return Refuse(id, added);
+  if (!stream->exchange->streaming()) {
+    Consume(id, bytes.size());
+    if (was_small && reply.body_size() >= kStreamWindow / 2) {
+      nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, id, kLargeWindow);
+    }
+    return;
+  }
   if (news_.empty() || news_.back() != stream->exchange) news_.push_back(stream->exchange);
 }
 

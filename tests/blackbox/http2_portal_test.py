@@ -255,7 +255,7 @@ class FewRequestsTest(Http2Case):
     def test_law6_connections_that_end_all_the_time_cost_no_call_and_repeat_none(self) -> None:
         self.world.channel("writer")  # once, not by each thread
         bodies = [json.dumps({"call": number}).encode() for number in range(200)]
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(60) as pool:
             replies = list(pool.map(lambda body: self.echo("POST", self.rest, body=body), bodies))
         wanted = [hashlib.sha256(body).hexdigest() for body in bodies]
         self.assertEqual([reply["bodySha256"] for reply in replies], wanted)
@@ -270,9 +270,9 @@ class FewRequestsTest(Http2Case):
 
 
 class FewStreamsTest(SharingCase):
-    """The front takes 32 requests at once on a connection, and says so when more may have been sent already."""
+    """The front takes eight requests at once on a connection, and says so when more may have been sent already."""
 
-    LIMITS = {"streams": 32}
+    LIMITS = {"streams": 8}
 
     def test_law6_what_one_connection_does_not_take_goes_over_others(self) -> None:
         self.get()

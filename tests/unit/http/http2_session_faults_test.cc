@@ -130,6 +130,9 @@ TEST_F(Http2SessionFaultsTest, MalformedHeadIsPortalErrorOfThisCallAlone) {
       {{":status", "200"}, {"transfer-encoding", "chunked"}},
       {{":status", "200"}, {"content-length", "1"}, {"content-length", "1"}},
       {{":status", "200"}, {"content-length", "-1"}},
+      {{":status", "200"}, {"a b", "c"}},
+      {{":status", "200"}, {"a", "b\r\nc: d"}},
+      {{":status", "200"}, {"a", std::string("b\0c", 3)}},
       {{":status", "200"}, {"content-length", "99999999999999999999"}},
   };
   for (const Fields& head : heads) {
