@@ -99,17 +99,18 @@ void Http1Connection::Advance() {
 }
 
 absl::StatusOr<State> Http1Connection::ReadReply() {
+  ReplyParser& parser = *parser_;  // NOLINT(bugprone-unchecked-optional-access): Start made it
   ReadBuffer buffer;
   for (int i = 0; i < kReadsPerTurn && !exchange_->full(); ++i) {
     const IoResult io = tls_->Receive(buffer);
-    if (io.state == State::kClosed) parser_->EndOfStream();
+    if (io.state == State::kClosed) parser.EndOfStream();
     if (io.state != State::kDone) return io.state;
     // Bytes that came before our first one answer something else.
     if (exchange_->delivery() == Delivery::kNotSent) return State::kBroken;
-    const absl::Status fed = parser_->Feed({buffer.data(), io.bytes});
+    const absl::Status fed = parser.Feed({buffer.data(), io.bytes});
     Wipe(buffer.data(), io.bytes);  // the reply to a token's creation holds its key
     RETURN_IF_ERROR(fed);
-    if (parser_->done() && !parser_->reusable()) return State::kBroken;
+    if (parser.done() && !parser.reusable()) return State::kBroken;
   }
   return State::kDone;
 }

@@ -120,11 +120,10 @@ Http2Connection::Progress Http2Connection::Read() {
   return Progress::kMore;
 }
 
-absl::Status Http2Connection::Lost(const Exchange& exchange) const {
+absl::Status Http2Connection::Lost(Exchange& exchange) const {
   return Unreachable(upstream_.portal, send_broken_ ? Phase::kSend : Phase::kReceive,
-                     const_cast<Exchange&>(exchange).reply().started()
-                         ? "the connection ended in the middle of its reply"
-                         : "the connection ended before its reply");
+                     exchange.reply().started() ? "the connection ended in the middle of its reply"
+                                                : "the connection ended before its reply");
 }
 
 void Http2Connection::PostFlush() {

@@ -43,7 +43,7 @@ class Http2Connection final : public Connection,
   void Flush();
   void PostFlush();
   void Watch(std::uint32_t more_events = 0);
-  absl::Status Lost(const Exchange& exchange) const;
+  absl::Status Lost(Exchange& exchange) const;
 
   const Upstream& upstream_;
   Owner& owner_;

@@ -198,7 +198,7 @@ TEST_F(Http2SessionFaultsTest, WhatIsNoHttp2EndsTheConnection) {
 }
 
 TEST_F(Http2SessionFaultsTest, TheFirstFrameMustBeSettings) {
-  session_.emplace(upstream_, 10U);
+  session_ = std::make_unique<Http2Session>(upstream_, 10U);
   FromClient();
   EXPECT_TRUE(EndsBy(RawFrame(NGHTTP2_PING, 0, 0, std::string(8, '\0'))));
 }

@@ -42,8 +42,8 @@ class Http2SessionTest : public testing::Test {
 
   // A new connection, on which the settings have been exchanged.
   void Open(const Http2Server::Options& options = {}, std::size_t most_requests = 1000) {
-    session_.emplace(upstream_, most_requests);
-    portal_.emplace(options);
+    session_ = std::make_unique<Http2Session>(upstream_, most_requests);
+    portal_ = std::make_unique<Http2Server>(options);
     begun_.clear();
     outcomes_.clear();
     Run();
@@ -137,8 +137,8 @@ class Http2SessionTest : public testing::Test {
                            .resolve = ""};
   std::vector<ExchangePtr> begun_;
   std::vector<Connection::Outcome> outcomes_;
-  std::optional<Http2Server> portal_;
-  std::optional<Http2Session> session_;
+  std::unique_ptr<Http2Server> portal_;
+  std::unique_ptr<Http2Session> session_;
 };
 
 }  // namespace lmbroker::http

@@ -7,11 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -30,33 +31,53 @@ constexpr std::uintptr_t kMostMapped = 256 << 20;
 
 std::array<char, 1 << 20> piece;  // what is looked at, and skipped itself
 
-// In how many places of the memory that can be written to something is found for which `matches` holds.
+struct Region {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+};
+
+// The memory that can be written to.
+std::vector<Region> Regions() {
+  std::vector<Region> regions;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream fields(line);
+    Region region;
+    char dash = 0;
+    std::string rights;
+    fields >> std::hex >> region.begin >> dash >> region.end >> rights;
+    if (rights.starts_with("rw") && region.end - region.begin <= kMostMapped) regions.push_back(region);
+  }
+  return regions;
+}
+
+// In how many places of `bytes`, which lie at `at`, something of `size` is found for which `matches` holds.
+template <class Matches>
+int CountIn(std::string_view bytes, std::uintptr_t at, std::size_t size, char first, const Matches& matches) {
+  const auto own = reinterpret_cast<std::uintptr_t>(piece.data());
+  int found = 0;
+  for (std::size_t i = bytes.find(first); i != std::string_view::npos; i = bytes.find(first, i + 1)) {
+    if (i + size > bytes.size()) break;
+    const bool is_own = at + i + size > own && at + i < own + piece.size();
+    if (!is_own && matches(bytes.data() + i)) ++found;
+  }
+  return found;
+}
+
 template <class Matches>
 int CountInMemory(std::size_t size, char first, const Matches& matches) {
   int found = 0;
   const Descriptor memory(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
   EXPECT_GE(memory.get(), 0);
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
-    std::array<char, 5> rights{};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights.data()) != 3) continue;
-    if (rights[0] != 'r' || rights[1] != 'w' || end - begin > kMostMapped) continue;
-    const auto own = reinterpret_cast<std::uintptr_t>(piece.data());
-    for (std::uintptr_t at = begin; at < end;) {
-      const std::size_t wanted = std::min<std::size_t>(piece.size(), end - at);
+  for (const Region& region : Regions()) {
+    for (std::uintptr_t at = region.begin; at < region.end;) {
+      const std::size_t wanted = std::min<std::size_t>(piece.size(), region.end - at);
       const ssize_t read = pread(memory.get(), piece.data(), wanted, static_cast<off_t>(at));
       if (read <= 0) break;
       const std::string_view bytes(piece.data(), static_cast<std::size_t>(read));
-      for (std::size_t i = bytes.find(first); i != std::string_view::npos; i = bytes.find(first, i + 1)) {
-        const std::uintptr_t place = at + i;
-        if (i + size > bytes.size()) break;
-        if (place + size > own && place < own + piece.size()) continue;
-        if (matches(bytes.data() + i)) ++found;
-      }
-      if (bytes.size() < size || at + bytes.size() >= end) break;
-      at += bytes.size() - size + 1;
+      found += CountIn(bytes, at, size, first, matches);
+      if (bytes.size() < size || at + bytes.size() >= region.end) break;
+      at += bytes.size() - size + 1;  // what lies across the edge is seen by the next piece
     }
   }
   Wipe(piece.data(), piece.size());
