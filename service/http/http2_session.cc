@@ -45,6 +45,12 @@ std::string_view Take(std::string_view& text, std::string_view end) {
   return taken;
 }
 
+// Whether all calls send about the same: only that is for the table of fields that they share. By the lengths of what
+// goes out one caller could else find out what another one sends (RFC 7541, section 7.1).
+bool IsCommon(std::string_view name) {
+  return name == "User-Agent" || name == "X-Version" || name == "Accept" || name == "Content-Type";
+}
+
 // The framed head as HTTP/2's fields (RFC 9113, section 8.3.1).
 void ToFields(std::string_view head, std::vector<nghttp2_nv>& fields) {
   fields.clear();
@@ -55,9 +61,8 @@ void ToFields(std::string_view head, std::vector<nghttp2_nv>& fields) {
   fields.push_back(ToField(":authority", Take(head, "\r\n")));
   while (head != "\r\n") {
     const std::string_view name = Take(head, ": ");
-    // What is secret or never the same is not for the table of fields that both sides keep.
-    const bool once = name == "Authorization" || name == "X-Request-Id";
-    fields.push_back(ToField(name, Take(head, "\r\n"), once ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE));
+    fields.push_back(
+        ToField(name, Take(head, "\r\n"), IsCommon(name) ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_INDEX));
   }
 }
 

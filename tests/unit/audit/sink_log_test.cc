@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <future>
+#include <latch>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -142,6 +143,18 @@ TEST_F(SinkLogTest, ManyWhoWaitShareAFlush) {
   EXPECT_EQ(written, 800);
   EXPECT_LT(files_.syncs() - syncs, 800);
   EXPECT_EQ(SeqsOf(RecordsOf(path_)), Range(1, 801));
+}
+
+// The flush that waits for others is not put off until they come.
+TEST_F(SinkLogTest, WhoComesAloneBehindACrowdIsFlushedToo) {
+  const auto log = Open();
+  std::latch crowd(64);
+  for (int i = 0; i < 64; ++i) {
+    log->Write(Intent("crowd"), Durability::kOnDisk, [&](const absl::Status&) { crowd.count_down(); });
+  }
+  crowd.wait();
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(WriteOnDisk(*log, "alone"), IsOk());
+  EXPECT_EQ(SeqsOf(RecordsOf(path_)), Range(1, 68));
 }
 
 TEST_F(SinkLogTest, RecordsThatNobodyWaitsForShareAWrite) {

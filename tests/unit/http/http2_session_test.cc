@@ -82,6 +82,15 @@ TEST_F(Http2SessionTest, AuthorizationIsNeverIndexed) {
   }
 }
 
+// All callers' calls share the table, and its effect on lengths can be seen.
+TEST_F(Http2SessionTest, WhatOnlySomeCallersSendIsNeverIndexed) {
+  const ExchangePtr exchange = Start(Make(OutgoingRequestPeer::Make(
+      {.method = "GET", .path = "/a", .headers = {{"If-Match", "\"1\""}, {"traceparent", "00-a-b-01"}}})));
+  Run();
+  EXPECT_THAT(RequestOf(exchange).never_indexed,
+              ElementsAre("x-request-id", "if-match", "traceparent", "authorization"));
+}
+
 // What is sent is kept in a buffer of fixed size, so that no copy of it is left where that grew.
 TEST_F(Http2SessionTest, ARecordAndAFrameIsTheMostThatIsSentAtATime) {
   Open({.window = 10 << 20});
