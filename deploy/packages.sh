@@ -13,7 +13,7 @@ build=(
   libprotobuf-dev protobuf-compiler protobuf-compiler-grpc  # the API's messages, and the code made from proto/
   libabsl-dev                             # Status, StatusOr, Time, hash maps
   libssl-dev                              # TLS, AES-GCM, HMAC, the locked heap for keys
-  libnghttp2-dev                          # HTTP/2, which the outward API is spoken over
+  libnghttp2-dev                          # HTTP/2, with callers and with portals
   libcurl4-openssl-dev                    # makes, verifies and keeps the connections to portals
   libhttp-parser-dev zlib1g-dev           # reads HTTP/1.1 replies; unpacks gzip and deflate
   libsqlite3-dev                          # the embedded store

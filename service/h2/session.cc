@@ -5,9 +5,12 @@
 #include <utility>
 
 #include "service/crypto/openssl_ptr.h"
+#include "service/http/nghttp2_ptr.h"
 
 namespace lmbroker::h2 {
 namespace {
+
+using http::ToView;
 
 // What a client may send of a request, and of all on a connection, before we have taken any of it. It is taken as it
 // comes, so this bounds nothing but the time on its way.
@@ -16,17 +19,6 @@ constexpr std::int32_t kConnectionWindow = 8 << 20;
 
 // Without memory nothing safe can follow, and nghttp2 has no other reason to refuse these calls.
 void Check(int result, std::string_view call) { crypto::CheckOpenssl(result == 0, call); }
-
-struct FreeOption {
-  void operator()(nghttp2_option* option) const { nghttp2_option_del(option); }
-};
-struct FreeCallbacks {
-  void operator()(nghttp2_session_callbacks* callbacks) const { nghttp2_session_callbacks_del(callbacks); }
-};
-
-std::string_view ToView(const std::uint8_t* bytes, std::size_t size) {
-  return {reinterpret_cast<const char*>(bytes), size};
-}
 
 }  // namespace
 
@@ -83,7 +75,7 @@ struct Session::Callbacks {
     return 0;
   }
 
-  static std::unique_ptr<nghttp2_session_callbacks, FreeCallbacks> Make() {
+  static http::Nghttp2Ptr<nghttp2_session_callbacks> Make() {
     nghttp2_session_callbacks* made = nullptr;
     Check(nghttp2_session_callbacks_new(&made), "nghttp2_session_callbacks_new");
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, OnBegin);
@@ -92,14 +84,14 @@ struct Session::Callbacks {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, OnData);
     nghttp2_session_callbacks_set_on_frame_send_callback(made, OnSent);
     nghttp2_session_callbacks_set_on_stream_close_callback(made, OnClose);
-    return std::unique_ptr<nghttp2_session_callbacks, FreeCallbacks>(made);
+    return http::Nghttp2Ptr<nghttp2_session_callbacks>(made);
   }
 };
 
 Session::Session(Owner& owner, Limits limits) : owner_(owner), limits_(limits) {
   nghttp2_option* raw_option = nullptr;
   Check(nghttp2_option_new(&raw_option), "nghttp2_option_new");
-  const std::unique_ptr<nghttp2_option, FreeOption> option(raw_option);
+  const http::Nghttp2Ptr<nghttp2_option> option(raw_option);
   nghttp2_option_set_no_closed_streams(option.get(), 1);  // they are for priorities, which we do not keep
   // gRPC's clients send the values that their callers gave them, with the spaces at their ends.
   nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option.get(), 1);

@@ -41,7 +41,7 @@ struct Response {
 
 // Whether LM can have seen the request. The rules for repeats rest on it (law 6).
 enum class Delivery {
-  kNotSent,    // not one byte of it left, or the connection never came up
+  kNotSent,  // not one byte of it left, the connection never came up, or by HTTP/2 the portal says that it did not act
   kMaybeSent,  // some of it left; LM may have acted
 };
 
@@ -66,8 +66,8 @@ class Client {
   virtual ~Client() = default;
 
   // Starts the transfer without waiting. Calls `done` exactly once, no later than the deadline (plus scheduling), on
-  // the client's own thread or on this one. Follows no redirect; repeats nothing, except on a kept connection that the
-  // portal closed before a byte of the request left.
+  // the client's own thread or on this one. Follows no redirect; repeats nothing but what is
+  // kNotSent: on a kept connection that the portal closed, or sent away by HTTP/2.
   virtual void Send(OutgoingRequest request, SendOptions options, Done done) = 0;
 };
 

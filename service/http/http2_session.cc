@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "service/base/secret.h"
+#include "service/http/nghttp2_ptr.h"
 #include "service/http/unreachable.h"
 
 namespace lmbroker::http {
@@ -26,10 +27,6 @@ constexpr std::uint32_t kMostHeaderBytes = 64 << 10;
 constexpr std::size_t kMostHead = 256 << 10;
 // No frame of it is ever sent (see Callbacks::Pack). Types from 0xf0 are for experiments.
 constexpr std::uint8_t kWipingFrame = 0xf0;
-
-std::string_view ToView(const std::uint8_t* bytes, std::size_t size) {
-  return {reinterpret_cast<const char*>(bytes), size};
-}
 
 nghttp2_nv ToField(std::string_view name, std::string_view value, std::uint8_t flags = NGHTTP2_NV_FLAG_NONE) {
   const auto bytes = [](std::string_view text) {  // nghttp2 copies them, and makes names lower-case
@@ -90,13 +87,6 @@ void* Reallocate(void* memory, std::size_t size, void*) {
   Free(memory, nullptr);
   return larger;
 }
-
-struct FreeOption {
-  void operator()(nghttp2_option* option) const { nghttp2_option_del(option); }
-};
-struct FreeCallbacks {
-  void operator()(nghttp2_session_callbacks* callbacks) const { nghttp2_session_callbacks_del(callbacks); }
-};
 
 // These fail only when there is no memory, of which the process dies anyway.
 void Check(int result) {
@@ -185,7 +175,7 @@ struct Http2Session::Callbacks {
     return NGHTTP2_ERR_CANCEL;
   }
 
-  static std::unique_ptr<nghttp2_session_callbacks, FreeCallbacks> Make() {
+  static Nghttp2Ptr<nghttp2_session_callbacks> Make() {
     nghttp2_session_callbacks* made = nullptr;
     Check(nghttp2_session_callbacks_new(&made));
     nghttp2_session_callbacks_set_on_header_callback(made, OnHeader);
@@ -195,7 +185,7 @@ struct Http2Session::Callbacks {
     nghttp2_session_callbacks_set_on_stream_close_callback(made, OnClose);
     nghttp2_session_callbacks_set_before_frame_send_callback(made, BeforeSend);
     nghttp2_session_callbacks_set_pack_extension_callback(made, Pack);
-    return std::unique_ptr<nghttp2_session_callbacks, FreeCallbacks>(made);
+    return Nghttp2Ptr<nghttp2_session_callbacks>(made);
   }
 };
 
@@ -203,7 +193,7 @@ Http2Session::Http2Session(const Upstream& upstream, std::size_t most_requests)
     : upstream_(upstream), most_requests_(most_requests) {
   nghttp2_option* raw_option = nullptr;
   Check(nghttp2_option_new(&raw_option));
-  const std::unique_ptr<nghttp2_option, FreeOption> option(raw_option);
+  const Nghttp2Ptr<nghttp2_option> option(raw_option);
   nghttp2_option_set_no_auto_window_update(option.get(), 1);  // a reader who is behind must stop the portal
   nghttp2_option_set_no_closed_streams(option.get(), 1);
   nghttp2_option_set_max_send_header_block_length(option.get(), kMostHead);
